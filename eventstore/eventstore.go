@@ -1,0 +1,111 @@
+// Package eventstore is the contract of the columnar store that answers
+// questions: events, people as questions see them, and the log of outcomes.
+// It holds nothing that cannot be derived again from the archive.
+//
+// Package storetest holds the conformance suite that every driver passes: a
+// documented data set and question scripts.
+package eventstore
+
+import (
+	"context"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/query"
+)
+
+// Store keeps each workspace apart. All methods may be called concurrently; a
+// workspace comes into being with the first call that names it.
+type Store interface {
+	// Write applies a batch in one transaction. Events and outcomes at or below
+	// the position that the workspace has for their partition are skipped, so
+	// that writing a batch again after a crash is harmless.
+	Write(ctx context.Context, ws weir.WorkspaceID, batch *Batch) error
+
+	// Ask answers a plan. It ends soon after ctx does.
+	Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) (*query.Answer, error)
+
+	// Log lists outcomes, newest first.
+	Log(ctx context.Context, ws weir.WorkspaceID, filter LogFilter) ([]weir.Outcome, error)
+
+	// Catalogue lists the events and properties that the workspace has seen.
+	Catalogue(ctx context.Context, ws weir.WorkspaceID) (*Catalogue, error)
+
+	// Values lists the most frequent text forms of a property, most first, that
+	// contain the given text (case is ignored).
+	Values(ctx context.Context, ws weir.WorkspaceID, of query.Ref, contains string, limit int) ([]string, error)
+
+	// Applied is the position up to which the workspace's rows are written, per
+	// partition. A partition that never wrote to it is absent.
+	Applied(ctx context.Context, ws weir.WorkspaceID) (map[int]uint64, error)
+
+	// Close is idempotent.
+	Close() error
+}
+
+// Batch is what a micro-batch changes in one workspace.
+type Batch struct {
+	// Applied is, for each partition of the micro-batch, the last sequence number
+	// that the batch covers, whether or not any of its rows are in this workspace.
+	Applied map[int]uint64
+	// AsOf is the time the batch was received: questions answer with it.
+	AsOf   weir.Micros
+	Events []weir.Event
+	// Replaced are positions of event rows that a newer version in Events takes
+	// the place of. Rows that do not exist are no error.
+	Replaced []weir.Position
+	// Moves put all rows of an identity under another person, rows of Events
+	// included. A move is repeated harmlessly.
+	Moves []Move
+	// People replace the rows of the same number.
+	People []weir.Person
+	// Gone are persons that became part of another one.
+	Gone []uint32
+	Log  []weir.Outcome
+}
+
+// Move says to which person an identity's events belong. From and To bound the
+// times of the events there can be (inclusive), so that the store need not look
+// everywhere.
+type Move struct {
+	Identity uint32
+	Person   uint32
+	From, To weir.Micros
+}
+
+// LogFilter chooses outcomes. Zero fields do not filter.
+type LogFilter struct {
+	Position weir.Position
+	Receipt  string
+	ItemID   string
+	UserID   string
+	Person   uint32
+	Kind     weir.Kind
+	Status   weir.Status
+	Source   weir.SourceID
+	From, To weir.Micros   // by time of receipt, half open
+	Before   weir.Position // and BeforeAt: the last row of the page before
+	BeforeAt weir.Micros
+	Limit    int // default 100, at most 1,000
+}
+
+// Catalogue is what a workspace has seen. Sorted: events by count, most first,
+// properties by name.
+type Catalogue struct {
+	Events     []EventName
+	Properties []PropertyName
+}
+
+// EventName is an event and how often it was stored.
+type EventName struct {
+	Name  string      `json:"name"`
+	Count int64       `json:"count"`
+	First weir.Micros `json:"first_seen"`
+	Last  weir.Micros `json:"last_seen"`
+}
+
+// PropertyName is a property with the types that it was seen with.
+type PropertyName struct {
+	Name  string      `json:"name"`
+	On    query.Scope `json:"on"`
+	Types []string    `json:"types"` // of string, number, boolean, json
+}

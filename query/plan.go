@@ -1,0 +1,155 @@
+// Package query turns a question, the JSON of CONTRACT §4.1, into a validated,
+// typed plan. An event store compiles the plan; this package knows no engine.
+// What the numbers mean is SEMANTICS.
+package query
+
+import "github.com/weirhq/weir"
+
+// Plan is a valid question. Exactly one of its kinds is set.
+type Plan struct {
+	Trends *Trends
+}
+
+// Trends counts events, users or sessions over time.
+type Trends struct {
+	Buckets   Buckets
+	Where     Predicate // on every series; nil: all
+	Series    []Series  // at least one
+	Breakdown *Breakdown
+}
+
+// Series is one line of a chart.
+type Series struct {
+	Name    string
+	Event   string    // AnyEvent, or a name
+	Where   Predicate // nil: all
+	Measure Measure
+}
+
+// AnyEvent as a Series' event counts events of every name.
+const AnyEvent = "*"
+
+// Measure says what a series counts.
+type Measure string
+
+// The measures of this release.
+const (
+	Total    Measure = "total"    // events
+	Users    Measure = "users"    // distinct persons
+	Sessions Measure = "sessions" // distinct sessions; events without one do not count
+)
+
+// Buckets divides a range of time. It is computed by calendar arithmetic in the
+// question's zone (SEMANTICS §1), so that an engine compares instants only.
+type Buckets struct {
+	// Edges are the instants at which buckets begin, and last the end of the
+	// range: bucket i is [Edges[i], Edges[i+1]). The range may cut the first and
+	// the last bucket short. At least two, strictly rising.
+	Edges []weir.Micros
+	// Labels name the buckets, one each: a date for days and longer, else an
+	// RFC 3339 instant with the zone's offset.
+	Labels []string
+}
+
+// Breakdown splits every series by the text form of a property. An absent value
+// is its own group, null.
+type Breakdown struct {
+	By    Ref
+	Limit int // groups with the highest totals are kept; at least 1
+}
+
+// Scope says whose property it is.
+type Scope string
+
+// The scopes. A session's properties stand on its events under names that start
+// with "$".
+const (
+	OnEvent   Scope = "event"
+	OnUser    Scope = "user"
+	OnSession Scope = "session"
+)
+
+// Ref names a property.
+type Ref struct {
+	On   Scope
+	Name string
+}
+
+// Predicate is a condition on an event row: All, Any, Not or Compare. A nil
+// Predicate is true.
+type Predicate interface{ predicate() }
+
+// All is true if every part is; an empty All is true.
+type All []Predicate
+
+// Any is true if at least one part is; an empty Any is false.
+type Any []Predicate
+
+// Not is true if its part is not.
+type Not struct{ Of Predicate }
+
+// Compare is a condition on one property, with the meanings of SEMANTICS §8.
+// The negative operators of a question (neq, not_in, …) are planned as Not of
+// the positive one, which includes events without the property.
+type Compare struct {
+	Property Ref
+	Op       Op
+	// Text are the operands of In (any of them), Contains (one, lower-cased) and
+	// Regex (one, valid RE2).
+	Text []string
+	// Low and High bound Range; which ends count is in LowOpen and HighOpen.
+	// Infinities mean no bound.
+	Low, High         float64
+	LowOpen, HighOpen bool
+	// From and To bound Times, half open; zero means no bound.
+	From, To weir.Micros
+}
+
+// Op is how Compare compares.
+type Op uint8
+
+const (
+	// In: the text form of the value, or of an element of a list, is one of Text.
+	In Op = iota
+	// Contains: the text form contains Text[0], without regard to case.
+	Contains
+	// Regex: the text form matches Text[0].
+	Regex
+	// Range: the value reads as a number and lies in the bounds.
+	Range
+	// Times: the value reads as an RFC 3339 time and lies in the bounds.
+	Times
+	// IsSet: the property is there and not null.
+	IsSet
+)
+
+func (All) predicate()      {}
+func (Any) predicate()      {}
+func (Not) predicate()      {}
+func (*Compare) predicate() {}
+
+// Answer is the result of a plan, in the shape of CONTRACT §4.1.
+type Answer struct {
+	Buckets   []string       `json:"buckets"`
+	Series    []SeriesAnswer `json:"series"`
+	Truncated bool           `json:"truncated,omitempty"`
+	AsOf      AsOf           `json:"as_of"`
+	ElapsedMS float64        `json:"elapsed_ms"`
+}
+
+// AsOf says which items an answer includes: everything up to these sequence
+// numbers of the log's partitions.
+type AsOf struct {
+	Time      weir.Micros    `json:"time"`
+	Positions map[int]uint64 `json:"positions"`
+}
+
+// SeriesAnswer is one line: a series, or one group of it.
+type SeriesAnswer struct {
+	Name      string    `json:"name"`
+	Breakdown []*string `json:"breakdown,omitempty"` // one element per breakdown; null is the group without a value
+	Period    string    `json:"period"`
+	Values    []float64 `json:"values"`
+	// Total is over the whole range: for unique counts never the sum of Values.
+	Total float64 `json:"total"`
+}

@@ -1,0 +1,137 @@
+// Package state is the contract of the store of what must not be lost: the
+// state of every identity and session, and how far the log is applied.
+//
+// A micro-batch reads all it needs in one Begin and writes all it changed in
+// one Commit, in one transaction; between the two the users it named are
+// locked. The rules that turn the one into the other are pure functions
+// elsewhere; a store knows none of them.
+//
+// Package statetest holds the conformance suite that every driver passes.
+package state
+
+import (
+	"context"
+	"errors"
+
+	"github.com/weirhq/weir"
+)
+
+// ErrFenced is wrapped by Commit when another worker has moved a position of
+// this batch since Begin: this worker was taken for dead. Nothing was written;
+// the batch must be dropped and its partitions given back.
+var ErrFenced = errors.New("another worker has taken over")
+
+// Store holds identities, sessions and positions of all workspaces.
+type Store interface {
+	// Begin locks the users of need, in sorted order, and loads what is known of
+	// them. The caller ends the Tx with Commit or Rollback, soon.
+	Begin(ctx context.Context, need Need) (Tx, error)
+
+	// Seen is the index of applied items.
+	Seen() Seen
+
+	// View reads persons outside any micro-batch.
+	View() View
+
+	// Close is idempotent.
+	Close() error
+}
+
+// Key names a user or a session of a workspace.
+type Key struct {
+	Workspace weir.WorkspaceID
+	ID        string
+}
+
+// Need is what a micro-batch touches. Duplicates are allowed; order is not
+// important.
+type Need struct {
+	Users      []Key
+	Sessions   []Key
+	Partitions []int
+}
+
+// Snapshot is what Begin loaded. The caller owns it and may change it.
+type Snapshot struct {
+	// Identities has the users of Need that are known, and every other member of
+	// the persons that they belong to.
+	Identities map[Key]*weir.Identity
+	// Sessions has those of Need that are known.
+	Sessions map[Key]*weir.Session
+	// Applied is the last sequence number whose effects are in the store, for
+	// each partition of Need; 0 if none.
+	Applied map[int]uint64
+}
+
+// Counter names a sequence of dense numbers of a workspace.
+type Counter uint8
+
+// The sequences. Each starts at 1.
+const (
+	IdentityNumber Counter = iota
+	SessionNumber
+)
+
+// Tx is one micro-batch's transaction. It is used by one goroutine.
+type Tx interface {
+	// Snapshot is the same value at every call.
+	Snapshot() *Snapshot
+
+	// Take reserves n consecutive numbers and returns the first. Numbers of a
+	// transaction that does not commit may be given out again or never.
+	Take(ctx context.Context, ws weir.WorkspaceID, c Counter, n int) (first uint32, err error)
+
+	// Commit writes the changes and ends the transaction. The error wraps
+	// ErrFenced if a position is not where Begin found it.
+	Commit(ctx context.Context, changes Changes) error
+
+	// Rollback ends the transaction without a trace. After Commit it does nothing.
+	Rollback() error
+}
+
+// Changes is what a micro-batch writes: whole documents, replacing what was
+// there.
+type Changes struct {
+	Identities []*weir.Identity
+	Sessions   []*weir.Session
+	// Applied advances positions; a number below the present one changes nothing.
+	Applied map[int]uint64
+}
+
+// Seen remembers every applied item for ever, so that a resend is recognised
+// without a time window. It is written after the effects of a batch and before
+// its acknowledgement: a crash in between repeats work that the rules make
+// harmless. Methods may be called concurrently.
+type Seen interface {
+	// Lookup fills entries in the order of the keys; one that was never seen is
+	// the zero Entry.
+	Lookup(ctx context.Context, keys []ItemKey) ([]Entry, error)
+	// Put stores entries durably, replacing those of the same keys.
+	Put(ctx context.Context, keys []ItemKey, entries []Entry) error
+}
+
+// ItemKey names an item: what dedupe compares.
+type ItemKey struct {
+	Workspace weir.WorkspaceID
+	Kind      weir.Kind
+	ID        string
+}
+
+// Entry is what is remembered of an item: the winning version.
+type Entry struct {
+	Position weir.Position // of the delivery that was applied; 0: never seen
+	Version  weir.Micros
+	Hash     uint64 // of its content
+}
+
+// View reads persons for people and programs that look at them.
+type View interface {
+	// Person is the person to whom an identity belongs: all its identities. The
+	// list is empty if the id is unknown.
+	Person(ctx context.Context, ws weir.WorkspaceID, id string) ([]*weir.Identity, error)
+	// PersonByNumber is the same by the dense number.
+	PersonByNumber(ctx context.Context, ws weir.WorkspaceID, person uint32) ([]*weir.Identity, error)
+	// Scan calls fn for every identity of a workspace in order of id, and ends
+	// with the first error of fn.
+	Scan(ctx context.Context, ws weir.WorkspaceID, fn func(*weir.Identity) error) error
+}
