@@ -2,7 +2,7 @@
 // with a kind, a payload under the kind's name, and the user, session and
 // device that it speaks of.
 //
-// Check and Parse give the same verdict on the same bytes. What an item says of
+// Check and Parse give the same verdict, code and field, on the same bytes. What an item says of
 // itself is read strictly: without an id, a time or a user it is rejected, with
 // the field and the reason. What it says of its context, or a single value that
 // cannot be read, costs that value only: it is set aside and named in a
@@ -147,22 +147,10 @@ func (l Limits) check(raw []byte) *weir.Rejection {
 		return &weir.Rejection{Code: "item_too_large", Message: fmt.Sprintf("The item has %d bytes; at most %d are taken.", len(raw), l.Bytes)}
 	}
 	depth, deepest, members := 0, 0, 0
-	inString, escaped := false, false
-	for _, c := range raw {
-		if inString {
-			switch {
-			case escaped:
-				escaped = false
-			case c == '\\':
-				escaped = true
-			case c == '"':
-				inString = false
-			}
-			continue
-		}
-		switch c {
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
 		case '"':
-			inString = true
+			i = closing(raw, i+1)
 		case '{', '[':
 			depth++
 			deepest = max(deepest, depth)
@@ -179,6 +167,25 @@ func (l Limits) check(raw []byte) *weir.Rejection {
 		return &weir.Rejection{Code: "too_many_properties", Message: fmt.Sprintf("The item has %d properties; at most %d are taken.", members, l.Properties)}
 	}
 	return nil
+}
+
+// closing is the index of the quote that ends the string whose first byte is
+// at i, or the end of raw.
+func closing(raw []byte, i int) int {
+	for {
+		n := bytes.IndexByte(raw[i:], '"')
+		if n < 0 {
+			return len(raw)
+		}
+		backslashes := 0
+		for backslashes < n && raw[i+n-1-backslashes] == '\\' {
+			backslashes++
+		}
+		if i += n; backslashes%2 == 0 {
+			return i
+		}
+		i++
+	}
 }
 
 // object is one member of the item that is an object. Fields hold all its
@@ -370,11 +377,11 @@ func syntax(err error) *weir.Rejection {
 	var s *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return &weir.Rejection{Code: "duplicate_name", Message: "An object has two members of the same name: " + err.Error() + "."}
+		return &weir.Rejection{Code: "duplicate_name", Message: "An object has two members of the same name: " + strings.TrimPrefix(err.Error(), "jsontext: ") + "."}
 	case errors.As(err, &s) && s.Err != nil && strings.Contains(s.Err.Error(), "UTF-8"):
 		return &weir.Rejection{Code: "invalid_utf8", Message: fmt.Sprintf("The item has bytes that are no UTF-8, at byte %d.", s.ByteOffset)}
 	}
-	return &weir.Rejection{Code: "invalid_json", Message: "The item is no valid JSON: " + err.Error() + "."}
+	return &weir.Rejection{Code: "invalid_json", Message: "The item is no valid JSON: " + strings.TrimPrefix(err.Error(), "jsontext: ") + "."}
 }
 
 // cleanID turns a value into an id. Numbers are taken by their text form, for

@@ -130,7 +130,8 @@ func (r *reader) part(o *object, strict bool) (*weir.Part, *weir.Rejection) {
 			part.UpdatedAt, problem = cleanTime(f.Value)
 		case f.Name == "is_authenticated" && o.name == "user":
 			if f.Value.Type == weir.Bool {
-				part.Authenticated = &f.Value.Bool
+				said := f.Value.Bool
+				part.Authenticated = &said
 			} else if f.Value.Type != weir.Null {
 				r.warn("user.is_authenticated", "It must be true or false.")
 			}
