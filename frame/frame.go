@@ -3,6 +3,10 @@
 // that says where they belong and a checksum that says whether they are whole.
 // The queue stores frames, the archive keeps them byte for byte.
 //
+// A body is made where the records are (Encode), and becomes a frame when the
+// queue knows its place (Seal), so that compressing happens outside the queue's
+// lock and sealing costs no more than a copy and two checksums.
+//
 // docs/format/frame.md describes the bytes. A frame read from outside is never
 // trusted: Decode answers an error wrapping ErrCorrupt for anything that Encode
 // and Seal did not write, and allocates no more than the limits below.
@@ -18,7 +22,7 @@ import (
 const (
 	MaxRecords = 1 << 16  // records in a frame
 	MaxSize    = 64 << 20 // bytes of a frame, decompressed
-	HeaderSize = 44       // bytes of the header, magic included
+	HeaderSize = 40       // bytes of the header, magic included
 )
 
 // ErrCorrupt is wrapped by every error about bytes that are no whole frame.
@@ -43,7 +47,7 @@ type Header struct {
 // Last is the sequence number of the last record.
 func (h Header) Last() uint64 { return h.First + uint64(h.Count) - 1 }
 
-// Sealed is a frame with its place and checksum: header, then body.
+// Sealed is a frame with its place and checksums: header, then body.
 type Sealed []byte
 
 // Frame is a frame read back.
