@@ -1,6 +1,3 @@
-// Package query turns a question, the JSON of CONTRACT §4.1, into a validated,
-// typed plan. An event store compiles the plan; this package knows no engine.
-// What the numbers mean is SEMANTICS.
 package query
 
 import "github.com/weirhq/weir"
@@ -54,8 +51,10 @@ type Buckets struct {
 // Breakdown splits every series by the text form of a property. An absent value
 // is its own group, null.
 type Breakdown struct {
-	By    Ref
-	Limit int // groups with the highest totals are kept; at least 1
+	By Ref
+	// Limit is how many groups each series keeps, those with the highest totals;
+	// at least 1.
+	Limit int
 }
 
 // Scope says whose property it is.
@@ -101,8 +100,13 @@ type Compare struct {
 	// Infinities mean no bound.
 	Low, High         float64
 	LowOpen, HighOpen bool
-	// From and To bound Times, half open; zero means no bound.
+	// From and To bound Times, half open. Both are always set: TimeMin and
+	// TimeMax, which no RFC 3339 text reaches, stand for no bound.
 	From, To weir.Micros
+	// FromDay and ToDay bound Times for values that are a date alone, half open:
+	// such a value is the beginning of the day in the question's zone, but it is
+	// compared as midnight UTC of that date, so that engines need no zone.
+	FromDay, ToDay weir.Micros
 }
 
 // Op is how Compare compares.
@@ -117,7 +121,7 @@ const (
 	Regex
 	// Range: the value reads as a number and lies in the bounds.
 	Range
-	// Times: the value reads as an RFC 3339 time and lies in the bounds.
+	// Times: the value reads as an RFC 3339 time or date and lies in the bounds.
 	Times
 	// IsSet: the property is there and not null.
 	IsSet
