@@ -38,6 +38,10 @@ type Store interface {
 	// partition. A partition that never wrote to it is absent.
 	Applied(ctx context.Context, ws weir.WorkspaceID) (map[int]uint64, error)
 
+	// Drop removes all rows of a workspace, so that it can be written anew from
+	// the archive.
+	Drop(ctx context.Context, ws weir.WorkspaceID) error
+
 	// Close is idempotent.
 	Close() error
 }

@@ -1,0 +1,303 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/archive"
+	"github.com/weirhq/weir/device"
+	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/frame"
+	"github.com/weirhq/weir/item"
+	"github.com/weirhq/weir/live"
+	"github.com/weirhq/weir/queue"
+	"github.com/weirhq/weir/state"
+)
+
+// Options are the settings of a Pipeline. The zero value works.
+type Options struct {
+	// Items bounds a micro-batch, in records; default 5,000. A single larger
+	// frame is taken whole.
+	Items int
+	// Gather is how long a batch that is not full waits for more; default 20 ms,
+	// negative for not at all.
+	Gather time.Duration
+	// Tries is how often a batch may panic before the items at fault are sought
+	// and set aside as dead; default 3.
+	Tries int
+	// Steps are added to the pipeline's own at their numbers.
+	Steps []Step
+	// Limits bound an item, as in the collector.
+	Limits item.Limits
+	// Partitions to work on; nil means all.
+	Partitions []int
+	Now        func() time.Time      // default time.Now
+	Logger     *slog.Logger          // default: discard
+	Registerer prometheus.Registerer // default: not registered
+}
+
+// Pipeline works on some partitions of the queue, in one goroutine.
+type Pipeline struct {
+	queue   queue.Queue
+	archive archive.Archive
+	state   state.Store
+	seen    state.Seen
+	events  eventstore.Store
+	hub     *live.Hub
+	options Options
+	order   []Step
+	devices device.Reader
+	dead    map[weir.Position]string // found to make a batch panic, with the reason
+	metrics *metrics
+	mu      sync.Mutex // held while a batch is processed: by Run or by Rebuild
+}
+
+// New connects the parts. The pipeline closes none of them.
+func New(q queue.Queue, a archive.Archive, s state.Store, e eventstore.Store, hub *live.Hub, options *Options) *Pipeline {
+	p := &Pipeline{queue: q, archive: a, state: s, seen: s.Seen(), events: e, hub: hub, dead: map[weir.Position]string{}}
+	if options != nil {
+		p.options = *options
+	}
+	if p.options.Items == 0 {
+		p.options.Items = 5000
+	}
+	if p.options.Gather == 0 {
+		p.options.Gather = 20 * time.Millisecond
+	}
+	if p.options.Tries == 0 {
+		p.options.Tries = 3
+	}
+	if p.options.Now == nil {
+		p.options.Now = time.Now
+	}
+	if p.options.Logger == nil {
+		p.options.Logger = slog.New(slog.DiscardHandler)
+	}
+	p.metrics = newMetrics(p.options.Registerer)
+	p.order = p.steps()
+	return p
+}
+
+// Run works until ctx ends, and then returns nil. The batch at hand is finished
+// first. Failing stores are waited for; the queue holds what arrives meanwhile.
+func (p *Pipeline) Run(ctx context.Context) error {
+	for wait := newBackoff(); ctx.Err() == nil; {
+		err := p.consume(ctx, wait)
+		if ctx.Err() != nil {
+			break
+		}
+		p.options.Logger.Error("read queue", "error", err)
+		wait.sleep(ctx)
+	}
+	return nil
+}
+
+// consume works through the queue until an error that wants a new consumer.
+func (p *Pipeline) consume(ctx context.Context, wait *backoff) error {
+	consumer, err := p.queue.Consume(ctx, p.options.Partitions)
+	if err != nil {
+		return fmt.Errorf("consume queue: %w", err)
+	}
+	defer consumer.Close()
+	for {
+		deliveries, err := p.gather(ctx, consumer)
+		if err != nil {
+			return err
+		}
+		if err := p.settle(ctx, deliveries); err != nil {
+			return err
+		}
+		upTo := map[int]uint64{}
+		for _, d := range deliveries {
+			upTo[d.Header.Partition] = d.Header.Last()
+		}
+		if err := consumer.Ack(context.WithoutCancel(ctx), upTo); err != nil {
+			return fmt.Errorf("acknowledge: %w", err)
+		}
+		wait.reset()
+	}
+}
+
+// gather receives a batch: at once what is there, and a little later what came
+// meanwhile, so that a busy queue is worked on in large batches.
+func (p *Pipeline) gather(ctx context.Context, c queue.Consumer) ([]queue.Delivery, error) {
+	deliveries, err := c.Receive(ctx, p.options.Items)
+	if err != nil || p.options.Gather < 0 {
+		return deliveries, err
+	}
+	soon, cancel := context.WithTimeout(ctx, p.options.Gather)
+	defer cancel()
+	for count := records(deliveries); count < p.options.Items; count = records(deliveries) {
+		more, err := c.Receive(soon, p.options.Items-count)
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		deliveries = append(deliveries, more...)
+	}
+	return deliveries, nil
+}
+
+func records(deliveries []queue.Delivery) int {
+	n := 0
+	for _, d := range deliveries {
+		n += d.Header.Count
+	}
+	return n
+}
+
+// settle processes a batch until it is done.
+func (p *Pipeline) settle(ctx context.Context, deliveries []queue.Delivery) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b, err := p.complete(ctx, func() *Batch { return p.batch(deliveries) }, p.order)
+	if err == nil {
+		p.publish(b)
+	}
+	return err
+}
+
+// complete takes a batch through the steps, again and again with a new copy if
+// need be. It gives up only when ctx ends or another worker has taken over. A
+// batch that makes a step panic every time has bad items: they are found and
+// set aside.
+func (p *Pipeline) complete(ctx context.Context, build func() *Batch, steps []Step) (*Batch, error) {
+	defer clear(p.dead)
+	wait := newBackoff()
+	for panics := 0; ; {
+		b := build()
+		// A batch that has begun is finished also when the program is to end.
+		err := p.process(context.WithoutCancel(ctx), b, steps)
+		if err == nil || errors.Is(err, state.ErrFenced) {
+			return b, err
+		}
+		p.metrics.failures.Inc()
+		p.options.Logger.Error("process batch", "error", err, "items", len(b.Entries))
+		var panicked *panicError
+		if errors.As(err, &panicked) {
+			if panics++; panics >= p.options.Tries {
+				p.seek(ctx, b)
+				panics = 0
+			}
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		wait.sleep(ctx)
+	}
+}
+
+// seek takes every item through the steps alone, without the commit, and notes
+// those that panic as dead.
+func (p *Pipeline) seek(ctx context.Context, b *Batch) {
+	for _, e := range b.Entries {
+		alone := &Batch{
+			Entries: []*Entry{{Record: e.Record, Position: e.Position}},
+			Applied: map[int]uint64{e.Position.Partition(): e.Position.Seq()}, AsOf: b.AsOf,
+		}
+		err := p.process(context.WithoutCancel(ctx), alone, p.order[1:len(p.order)-1])
+		var panicked *panicError
+		if errors.As(err, &panicked) {
+			p.dead[e.Position] = fmt.Sprintf("Step %s failed on this item: %v.", panicked.step, panicked.value)
+			p.metrics.dead.Inc()
+			p.options.Logger.Error("set item aside", "position", e.Position.String(), "step", panicked.step, "panic", panicked.value)
+		}
+	}
+}
+
+// batch decodes deliveries. Damaged frames are reported and skipped: what they
+// held is lost, and everything else is not.
+func (p *Pipeline) batch(deliveries []queue.Delivery) *Batch {
+	b := &Batch{Applied: map[int]uint64{}, AsOf: weir.MicrosOf(p.options.Now())}
+	for _, d := range deliveries {
+		b.Applied[d.Header.Partition] = d.Header.Last()
+		damage := d.Damage
+		var f *frame.Frame
+		if damage == nil {
+			f, damage = frame.Decode(d.Frame)
+		}
+		if damage != nil {
+			p.metrics.damaged.Inc()
+			p.options.Logger.Error("lost a damaged frame", "error", damage, "partition", d.Header.Partition, "first", d.Header.First, "count", d.Header.Count)
+			continue
+		}
+		b.add(d.Frame, f)
+	}
+	return b
+}
+
+func (b *Batch) add(sealed frame.Sealed, f *frame.Frame) {
+	b.Frames = append(b.Frames, sealed)
+	entries := make([]Entry, len(f.Records))
+	for i, r := range f.Records {
+		entries[i] = Entry{Record: r, Position: f.Position(i)}
+		b.Entries = append(b.Entries, &entries[i])
+	}
+}
+
+// panicError is a step's panic.
+type panicError struct {
+	step  string
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string {
+	return fmt.Sprintf("step %s: panic: %v\n%s", e.step, e.value, e.stack)
+}
+
+// process takes the batch through the steps and leaves no transaction open.
+func (p *Pipeline) process(ctx context.Context, b *Batch, steps []Step) (err error) {
+	running := ""
+	defer func() {
+		if value := recover(); value != nil {
+			err = &panicError{running, value, debug.Stack()}
+		}
+		if b.tx != nil {
+			b.tx.Rollback()
+		}
+	}()
+	for _, step := range steps {
+		running = step.Name
+		start := p.options.Now()
+		if err := step.Run(ctx, b); err != nil {
+			return fmt.Errorf("step %s: %w", step.Name, err)
+		}
+		p.metrics.seconds.WithLabelValues(step.Name).Add(p.options.Now().Sub(start).Seconds())
+	}
+	p.metrics.count(b)
+	return nil
+}
+
+// backoff waits longer after every failure, up to ten seconds, with jitter.
+type backoff struct{ next time.Duration }
+
+const (
+	shortest = 50 * time.Millisecond
+	longest  = 10 * time.Second
+)
+
+func newBackoff() *backoff { return &backoff{shortest} }
+
+func (b *backoff) reset() { b.next = shortest }
+
+func (b *backoff) sleep(ctx context.Context) {
+	timer := time.NewTimer(b.next/2 + rand.N(b.next/2))
+	defer timer.Stop()
+	b.next = min(2*b.next, longest)
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
