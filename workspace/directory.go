@@ -1,0 +1,88 @@
+package workspace
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/weirhq/weir"
+)
+
+// Options of a Directory. Nil and zero values mean the defaults.
+type Options struct {
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger gets what an operator should know of; nil discards it. No key,
+	// password or token is ever logged.
+	Logger *slog.Logger
+	// CacheFor is how long a key is remembered: how long a revoked key works on,
+	// and how long a new key is unknown, in other processes. In this process
+	// both take effect at once. Default 2 s.
+	CacheFor time.Duration
+}
+
+// Directory answers who may do what, and changes it. All methods may be called
+// concurrently.
+type Directory struct {
+	store Store
+	now   func() time.Time
+	log   *slog.Logger
+
+	keys    keyCache
+	loading singleflight.Group // key look-ups under way, by hash
+
+	hashing chan struct{} // one slot for each password being hashed
+	limiter limiter
+	decoy   string       // hash that the password of an unknown account is compared with
+	peopled atomic.Bool  // an account was seen: there is no first run any more
+	swept   atomic.Int64 // when expired sessions were last removed, unix ns
+}
+
+// New is a directory of what the store holds.
+func New(store Store, options *Options) *Directory {
+	var o Options
+	if options != nil {
+		o = *options
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.CacheFor == 0 {
+		o.CacheFor = 2 * time.Second
+	}
+	d := &Directory{
+		store:   store,
+		now:     o.Now,
+		log:     o.Logger,
+		hashing: make(chan struct{}, runtime.NumCPU()),
+		decoy:   decoyHash(),
+	}
+	d.keys.init(o.CacheFor)
+	d.limiter.init(perMinute)
+	return d
+}
+
+func (d *Directory) instant() weir.Micros { return weir.MicrosOf(d.now()) }
+
+// randomBytes cannot fail: crypto/rand ends the program if the kernel has no
+// randomness.
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return b
+}
+
+// hashText is what is stored of a secret that has enough randomness of its own.
+func hashText(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
