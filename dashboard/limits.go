@@ -1,0 +1,102 @@
+package dashboard
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/weirhq/weir"
+)
+
+// gate bounds how much of something a workspace may have going on at once.
+type gate struct {
+	limit int
+
+	mu   sync.Mutex
+	busy map[weir.WorkspaceID]int
+}
+
+func newGate(limit int) *gate { return &gate{limit: limit, busy: map[weir.WorkspaceID]int{}} }
+
+// enter reports whether there is room; leave must then be called, once.
+func (g *gate) enter(ws weir.WorkspaceID) (leave func(), ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.busy[ws] >= g.limit {
+		return nil, false
+	}
+	g.busy[ws]++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.busy[ws]--; g.busy[ws] == 0 {
+			delete(g.busy, ws)
+		}
+	}, true
+}
+
+const (
+	attemptsPerMinute = 20
+	// attemptsKept bounds memory. Addresses beyond it are let through for the
+	// rest of the minute: the limit per account still holds for them.
+	attemptsKept = 100_000
+)
+
+// attempts counts the tries to sign in of an address in the present minute.
+type attempts struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	minute int64
+	count  map[netip.Prefix]int
+}
+
+func newAttempts(now func() time.Time) *attempts {
+	return &attempts{now: now, count: map[netip.Prefix]int{}}
+}
+
+// allow counts a try of an address ("host" or "host:port"), and reports how long
+// to wait if it is one too many.
+func (a *attempts) allow(address string) (wait time.Duration, ok bool) {
+	network := networkOf(address)
+	now := a.now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if minute := now.Unix() / 60; minute != a.minute {
+		a.minute = minute
+		a.count = map[netip.Prefix]int{}
+	}
+	n, known := a.count[network]
+	if !known && len(a.count) >= attemptsKept {
+		return 0, true
+	}
+	if n >= attemptsPerMinute {
+		return time.Duration(60-now.Unix()%60) * time.Second, false
+	}
+	a.count[network] = n + 1
+	return 0, true
+}
+
+// networkOf is what one customer of a provider has: an IPv4 address or an IPv6
+// /64. What cannot be read shares one place.
+func networkOf(address string) netip.Prefix {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip = ip.Unmap().WithZone("")
+	bits := 32
+	if ip.Is6() {
+		bits = 64
+	}
+	prefix, err := ip.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return prefix
+}

@@ -1,0 +1,154 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/workspace"
+)
+
+var problemType = reflect.TypeFor[Problem]()
+
+// inWorkspace is where everything about one workspace stands.
+const inWorkspace = "/api/v1/workspaces/{ws}"
+
+// routes is the whole API, and behind it the web application.
+func (s *Server) routes(site http.Handler) error {
+	var (
+		open   = policy{who: anybody}
+		signed = policy{who: person}
+		found  = policy{who: owner}
+		view   = policy{member, workspace.RoleViewer}
+		manage = policy{member, workspace.RoleAdmin}
+	)
+	api := newAPI(s.router, s.options.Version)
+
+	op(api, open, "GET", "/api/v1/setup", "get-setup", "Whether the first account is still to be made", s.getSetup)
+	op(api, open, "POST", "/api/v1/setup", "set-up", "Make the first account, with the token of the first-run link", s.setUp)
+	op(api, open, "POST", "/api/v1/sign-in", "sign-in", "Sign in", s.signIn)
+	op(api, open, "POST", "/api/v1/sign-out", "sign-out", "Sign out", s.signOut)
+	op(api, signed, "GET", "/api/v1/me", "get-me", "Who is signed in, and where", s.me)
+
+	op(api, found, "POST", "/api/v1/workspaces", "create-workspace", "Create a workspace with its first keys", s.createWorkspace, created)
+	op(api, view, "GET", inWorkspace+"/keys", "list-keys", "Keys", s.listKeys)
+	op(api, manage, "POST", inWorkspace+"/keys", "create-key", "Create a key; a secret key's text is in this answer only", s.createKey, created)
+	op(api, manage, "DELETE", inWorkspace+"/keys/{id}", "revoke-key", "Revoke a key", s.revokeKey)
+	op(api, view, "GET", inWorkspace+"/usage", "get-usage", "Counts that the home page shows", s.usage)
+
+	op(api, view, "POST", inWorkspace+"/query", "ask", "Ask a question", s.ask, question)
+	op(api, view, "GET", inWorkspace+"/events/names", "list-events", "Events that were seen, most frequent first", s.listEvents)
+	op(api, view, "GET", inWorkspace+"/properties", "list-properties", "Properties that were seen", s.listProperties)
+	op(api, view, "GET", inWorkspace+"/properties/{property}/values", "list-values", "The most frequent values of a property", s.listValues)
+
+	op(api, view, "GET", inWorkspace+"/live", "watch", "Outcomes as they happen, as server-sent events", s.watch, eventStream)
+	op(api, view, "GET", inWorkspace+"/items", "list-items", "The log: what became of every item, newest first", s.listItems)
+	op(api, view, "GET", inWorkspace+"/items/{position}", "get-item", "The receipt of one item", s.getItem)
+
+	op(api, view, "GET", inWorkspace+"/users", "list-users", "People, by what is said of them", s.listUsers)
+	op(api, view, "GET", inWorkspace+"/users/{id}", "get-user", "One person", s.getUser)
+
+	s.router.handle("GET /healthz", open, s.options.Health)
+	s.router.handle("GET /readyz", open, s.options.Health)
+	s.router.handle("GET /api/openapi.json", open, http.HandlerFunc(s.serveDocument))
+	s.router.handle(apiPrefix, open, http.HandlerFunc(s.router.unknown))
+	s.router.handle("/", open, site)
+
+	document, err := document(api)
+	if err != nil {
+		return fmt.Errorf("write OpenAPI document: %w", err)
+	}
+	s.document = document
+	return nil
+}
+
+// newAPI configures huma without its extras: one format, no pages of its own,
+// no links to schemas in the answers.
+func newAPI(r *router, version string) huma.API {
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "Weir", Version: version,
+				Description: "Reading and managing. Sending items is another API: POST /v1/items. Errors are problem documents (RFC 9457); decide by their code.",
+				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+			},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"session": {Type: "apiKey", In: "cookie", Name: plainCookie, Description: "Set by signing in. Over TLS its name is " + secureCookie + "."},
+					"key":     {Type: "http", Scheme: "bearer", Description: "A secret key (sk_…), for its own workspace."},
+				},
+			},
+		},
+		Formats:       map[string]huma.Format{jsonType: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat: jsonType,
+		Transformers: []huma.Transformer{func(_ huma.Context, _ string, v any) (any, error) {
+			if e, ok := v.(*huma.ErrorModel); ok {
+				return fromHuma(e), nil
+			}
+			return v, nil
+		}},
+	}
+	return huma.NewAPI(config, r)
+}
+
+// op registers an operation with its policy.
+func op[I, O any](api huma.API, p policy, method, path, id, summary string, handler func(context.Context, *I) (*O, error), more ...func(*huma.Operation)) {
+	o := huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary,
+		Security:     p.security(),
+		Metadata:     map[string]any{policyKey: p},
+		MaxBodyBytes: 64 << 10,
+		Responses: map[string]*huma.Response{"default": {
+			Description: "A problem",
+			Content: map[string]*huma.MediaType{"application/problem+json": {
+				Schema: huma.SchemaFromType(api.OpenAPI().Components.Schemas, problemType),
+			}},
+		}},
+	}
+	for _, f := range more {
+		f(&o)
+	}
+	huma.Register(api, o, handler)
+}
+
+func created(o *huma.Operation) { o.DefaultStatus = http.StatusCreated }
+
+// security says in the document what authorise does.
+func (p policy) security() []map[string][]string {
+	switch p.who {
+	case person:
+		return []map[string][]string{{"session": {}}}
+	case member, owner:
+		return []map[string][]string{{"session": {}}, {"key": {}}}
+	}
+	return []map[string][]string{}
+}
+
+// document is the OpenAPI document. Huma's own error document is not in it, as
+// no answer is one.
+func document(api huma.API) ([]byte, error) {
+	schemas := api.OpenAPI().Components.Schemas.Map()
+	delete(schemas, "ErrorModel")
+	delete(schemas, "ErrorDetail")
+	ask := api.OpenAPI().Paths[inWorkspace+"/query"].Post
+	ask.RequestBody.Content[jsonType].Schema = questionSchema()
+	return json.MarshalIndent(api.OpenAPI(), "", "  ")
+}
+
+func (s *Server) serveDocument(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/openapi+json")
+	w.Header().Set("Cache-Control", cacheRevalidate)
+	_, _ = w.Write(s.document) // the client may be gone
+}
+
+// place is the part of a path that every route of a workspace has.
+type place struct {
+	Workspace weir.WorkspaceID `path:"ws" maxLength:"64" doc:"The workspace's id." example:"acme"`
+}
