@@ -48,7 +48,7 @@ type Assembler struct {
 // line is a series or one group of it, in the making.
 type line struct {
 	group  Group
-	values []float64
+	values []float64 // nil until the first: most groups of many have only a total
 	seen   []bool
 	total  float64
 	told   bool // the engine gave the total
@@ -73,9 +73,13 @@ func (a *Assembler) Value(series int, group Group, bucket int, value float64) {
 	if l == nil {
 		return
 	}
-	if bucket < 0 || bucket >= len(l.values) {
-		a.fail("bucket %d of %d", bucket, len(l.values))
+	n := len(a.trends.Buckets.Labels)
+	if bucket < 0 || bucket >= n {
+		a.fail("bucket %d of %d", bucket, n)
 		return
+	}
+	if l.values == nil {
+		l.values, l.seen = make([]float64, n), make([]bool, n)
 	}
 	if l.seen[bucket] {
 		a.fail("series %d, group %+v has bucket %d twice", series, group, bucket)
@@ -144,6 +148,9 @@ func (a *Assembler) ranked(series int) []*line {
 
 func (a *Assembler) seriesAnswer(s Series, l *line) SeriesAnswer {
 	out := SeriesAnswer{Name: s.Name, Period: "current", Values: l.values, Total: l.total}
+	if l.values == nil {
+		out.Values = make([]float64, len(a.trends.Buckets.Labels))
+	}
 	if a.trends.Breakdown != nil {
 		out.Breakdown = []*string{nil}
 		if l.group.Set {
@@ -165,8 +172,7 @@ func (a *Assembler) line(series int, group Group) *line {
 	}
 	l := a.lines[series][group]
 	if l == nil {
-		n := len(a.trends.Buckets.Edges) - 1
-		l = &line{group: group, values: make([]float64, n), seen: make([]bool, n)}
+		l = &line{group: group}
 		a.lines[series][group] = l
 	}
 	return l
