@@ -9,7 +9,7 @@ import (
 	"github.com/weirhq/weir/query"
 )
 
-type placeInput struct{ place }
+type placeInput struct{ Place }
 
 type eventsOutput struct {
 	Body struct {
@@ -28,7 +28,7 @@ func (s *Server) listEvents(ctx context.Context, in *placeInput) (*eventsOutput,
 }
 
 type propertiesInput struct {
-	place
+	Place
 	On query.Scope `query:"on" enum:"event,user" doc:"Whose properties. Default: all."`
 }
 
@@ -54,7 +54,7 @@ func (s *Server) listProperties(ctx context.Context, in *propertiesInput) (*prop
 }
 
 type valuesInput struct {
-	place
+	Place
 	Property string      `path:"property" maxLength:"512"`
 	On       query.Scope `query:"on" enum:"event,user" default:"event" doc:"Whose property."`
 	Contains string      `query:"contains" maxLength:"256" doc:"Text in the value; case is ignored."`

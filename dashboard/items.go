@@ -18,7 +18,7 @@ import (
 )
 
 type listItemsInput struct {
-	place
+	Place
 	Status  string `query:"status" enum:"stored,duplicate,superseded,conflict,rejected,dead"`
 	Kind    string `query:"kind" maxLength:"128"`
 	User    string `query:"user" maxLength:"1024" doc:"The user id as it was sent."`
@@ -122,7 +122,7 @@ func (s *Server) zone(ctx context.Context, id weir.WorkspaceID) (*time.Location,
 }
 
 type getItemInput struct {
-	place
+	Place
 	Position string `path:"position" maxLength:"1024" doc:"partition.sequence, or an item's id: the newest with that id." example:"3.1042"`
 }
 

@@ -102,7 +102,7 @@ func (s *Server) listKeys(ctx context.Context, in *placeInput) (*keysOutput, err
 }
 
 type createKeyInput struct {
-	place
+	Place
 	Body struct {
 		Kind    workspace.KeyKind `json:"kind" enum:"write,secret"`
 		Name    string            `json:"name,omitempty" maxLength:"200"`
@@ -121,7 +121,7 @@ func (s *Server) createKey(ctx context.Context, in *createKeyInput) (*keyOutput,
 }
 
 type revokeKeyInput struct {
-	place
+	Place
 	ID weir.SourceID `path:"id" maxLength:"128"`
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 type askInput struct {
-	place
+	Place
 	// The bytes as they were sent: the parser is stricter than encoding/json.
 	RawBody []byte `contentType:"application/json"`
 }

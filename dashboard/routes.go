@@ -148,7 +148,8 @@ func (s *Server) serveDocument(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(s.document) // the client may be gone
 }
 
-// place is the part of a path that every route of a workspace has.
-type place struct {
+// Place is the part of a path that every route of a workspace has. It is exported
+// because huma does not see embedded types that are not.
+type Place struct {
 	Workspace weir.WorkspaceID `path:"ws" maxLength:"64" doc:"The workspace's id." example:"acme"`
 }

@@ -47,7 +47,7 @@ func newUser(members []*weir.Identity) User {
 }
 
 type userInput struct {
-	place
+	Place
 	ID string `path:"id" maxLength:"1024" doc:"Any id of the person, or the number."`
 }
 
@@ -95,7 +95,7 @@ func (s *Server) findPerson(ctx context.Context, ws weir.WorkspaceID, name strin
 }
 
 type listUsersInput struct {
-	place
+	Place
 	Search string `query:"search" maxLength:"256" doc:"Text in an id or in a trait. Without it: who was active last."`
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
 }
