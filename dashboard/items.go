@@ -243,9 +243,6 @@ func receivedDetail(o *weir.Outcome, record *weir.Record, missing, source string
 		detail += fmt.Sprintf(", as number %d of request %s", o.Index+1, o.Receipt)
 	}
 	detail += "."
-	if record.SentAt != 0 {
-		detail += fmt.Sprintf(" The sender's clock said %s.", record.SentAt)
-	}
 	if missing != "" {
 		detail += " " + missing
 	}
@@ -275,7 +272,7 @@ func outcomeDetail(o *weir.Outcome) string {
 	}
 	switch n := len(o.Warnings); {
 	case n == 1:
-		detail += " One field was set aside: " + sentence(o.Warnings[0].Field)
+		detail += " One field was set aside: " + o.Warnings[0].Field + "."
 	case n > 1:
 		detail += fmt.Sprintf(" %d fields were set aside.", n)
 	}
@@ -308,8 +305,12 @@ func others(ids []string, besides string) string {
 
 func eventDetail(o *weir.Outcome, record *weir.Record) string {
 	detail := fmt.Sprintf("Counts as the event %s.", o.Name)
-	if record.SentAt != 0 && o.Time != 0 {
-		detail += " Its time is corrected for the sender's clock where that was off by two seconds or more."
+	if record.SentAt == 0 {
+		return detail
+	}
+	// Below two seconds it is the network, not the clock (SEMANTICS §1).
+	if off := o.ReceivedAt.Time().Sub(record.SentAt.Time()); off.Abs() >= 2*time.Second {
+		detail += fmt.Sprintf(" The sender's clock said %s when it was %s; the event's time is corrected by that.", record.SentAt, o.ReceivedAt)
 	}
 	return detail
 }

@@ -79,10 +79,10 @@ func (p *Problem) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 
 // fromHuma makes a problem of what huma says about a request that does not fit
 // the operation, so that clients meet one kind of error document only.
-func fromHuma(e *huma.ErrorModel) *Problem {
+func fromHuma(e *huma.ErrorModel, operation string) *Problem {
 	switch e.Status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
-		return invalidRequest(e)
+		return invalidRequest(e, operation)
 	case http.StatusRequestEntityTooLarge:
 		return newProblem(e.Status, "too_large", "The body is too large.")
 	case http.StatusUnsupportedMediaType:
@@ -95,7 +95,10 @@ func fromHuma(e *huma.ErrorModel) *Problem {
 	return newProblem(e.Status, "invalid_request", sentence(e.Detail))
 }
 
-func invalidRequest(e *huma.ErrorModel) *Problem {
+func invalidRequest(e *huma.ErrorModel, operation string) *Problem {
+	if operation == askID {
+		return newProblem(http.StatusBadRequest, "invalid_question", sentence(e.Detail))
+	}
 	if len(e.Errors) == 0 {
 		return newProblem(http.StatusBadRequest, "invalid_request", sentence(e.Detail))
 	}
@@ -104,6 +107,10 @@ func invalidRequest(e *huma.ErrorModel) *Problem {
 		return newProblem(http.StatusBadRequest, "invalid_json", "The body is not valid JSON: "+first.Message+".")
 	}
 	field := first.Location
+	if rest, ok := strings.CutPrefix(first.Message, "expected required property "); ok {
+		missing, _, _ := strings.Cut(rest, " ")
+		field += "." + missing
+	}
 	for _, prefix := range []string{"body.", "query.", "path."} {
 		field = strings.TrimPrefix(field, prefix)
 	}

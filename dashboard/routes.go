@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,6 +16,9 @@ import (
 )
 
 var problemType = reflect.TypeFor[Problem]()
+
+// askID is the operation whose body is a question.
+const askID = "ask"
 
 // inWorkspace is where everything about one workspace stands.
 const inWorkspace = "/api/v1/workspaces/{ws}"
@@ -41,7 +46,7 @@ func (s *Server) routes(site http.Handler) error {
 	op(api, manage, "DELETE", inWorkspace+"/keys/{id}", "revoke-key", "Revoke a key", s.revokeKey)
 	op(api, view, "GET", inWorkspace+"/usage", "get-usage", "Counts that the home page shows", s.usage)
 
-	op(api, view, "POST", inWorkspace+"/query", "ask", "Ask a question", s.ask, question)
+	op(api, view, "POST", inWorkspace+"/query", askID, "Ask a question", s.ask, question)
 	op(api, view, "GET", inWorkspace+"/events/names", "list-events", "Events that were seen, most frequent first", s.listEvents)
 	op(api, view, "GET", inWorkspace+"/properties", "list-properties", "Properties that were seen", s.listProperties)
 	op(api, view, "GET", inWorkspace+"/properties/{property}/values", "list-values", "The most frequent values of a property", s.listValues)
@@ -57,6 +62,7 @@ func (s *Server) routes(site http.Handler) error {
 	s.router.handle("GET /readyz", open, s.options.Health)
 	s.router.handle("GET /api/openapi.json", open, http.HandlerFunc(s.serveDocument))
 	s.router.handle(apiPrefix, open, http.HandlerFunc(s.router.unknown))
+	s.router.handle(strings.TrimSuffix(apiPrefix, "/"), open, http.HandlerFunc(s.router.unknown))
 	s.router.handle("/", open, site)
 
 	document, err := document(api)
@@ -70,6 +76,9 @@ func (s *Server) routes(site http.Handler) error {
 // newAPI configures huma without its extras: one format, no pages of its own,
 // no links to schemas in the answers.
 func newAPI(r *router, version string) huma.API {
+	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	// Micros writes itself as RFC 3339, as a time does.
+	schemas.RegisterTypeAlias(reflect.TypeFor[weir.Micros](), reflect.TypeFor[time.Time]())
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -79,7 +88,7 @@ func newAPI(r *router, version string) huma.API {
 				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: schemas,
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"session": {Type: "apiKey", In: "cookie", Name: plainCookie, Description: "Set by signing in. Over TLS its name is " + secureCookie + "."},
 					"key":     {Type: "http", Scheme: "bearer", Description: "A secret key (sk_…), for its own workspace."},
@@ -88,9 +97,9 @@ func newAPI(r *router, version string) huma.API {
 		},
 		Formats:       map[string]huma.Format{jsonType: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat: jsonType,
-		Transformers: []huma.Transformer{func(_ huma.Context, _ string, v any) (any, error) {
+		Transformers: []huma.Transformer{func(ctx huma.Context, _ string, v any) (any, error) {
 			if e, ok := v.(*huma.ErrorModel); ok {
-				return fromHuma(e), nil
+				return fromHuma(e, ctx.Operation().OperationID), nil
 			}
 			return v, nil
 		}},

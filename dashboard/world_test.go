@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,7 +60,10 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 		credentials: map[string]http.Header{"nobody": {}},
 	}
 	clock := func() time.Time { return now }
-	directory := workspace.New(&memoryDocuments{docs: map[[3]string]workspace.Document{}}, &workspace.Options{Now: clock})
+	// What the directory makes is ordered by time, so its clock moves on.
+	var ticks atomic.Int64
+	ticking := func() time.Time { return now.Add(time.Duration(ticks.Add(1)) * time.Microsecond) }
+	directory := workspace.New(&memoryDocuments{docs: map[[3]string]workspace.Document{}}, &workspace.Options{Now: ticking})
 	options := Options{AdminKey: adminKey, Now: clock, Logger: slog.New(slog.NewTextHandler(w.log, nil))}
 	for _, f := range change {
 		f(&options)
@@ -132,7 +136,7 @@ func (w *world) fill() {
 	}}
 	w.events.values = map[weir.WorkspaceID][]string{"acme": {"pro", canary, "free"}}
 	w.archive.records = map[weir.Position]weir.Record{
-		bought.Position: {Workspace: "acme", Client: weir.ClientPublic, SentAt: at(-10), Raw: []byte(`{"kind": "custom_event", "custom_event": {"label": "Purchase"}}`)},
+		bought.Position: {Workspace: "acme", Client: weir.ClientPublic, SentAt: at(-3610), Raw: []byte(`{"kind": "custom_event", "custom_event": {"label": "Purchase"}}`)},
 		broken.Position: {Workspace: "acme", Client: weir.ClientServer, Raw: []byte("{\"kind\xff")},
 	}
 	known := &weir.Identity{Workspace: "acme", ID: "u1", Number: 2, Person: 1, Authenticated: true, CreatedAt: at(-90000), FirstSeen: at(-90000), LastSeen: at(-11)}
