@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+func measureIdle(ctx context.Context, o options, t *table) error {
+	s, err := startServer(ctx, o.binary, "serve")
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	time.Sleep(5 * time.Second) // what is needed to start only is given back
+	rss, err := s.rss()
+	if err != nil {
+		return err
+	}
+	t.add("memory, idle after start", "≤ 120 MB", "%d MB", rss>>20)
+	return nil
+}
+
+// measureIntake loads the collector alone, in front of the real queue: what is
+// measured is durable intake, not what the pipeline leaves of the processors.
+func measureIntake(ctx context.Context, o options, t *table) error {
+	self, err := selfPath()
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		what, target  string
+		batch, client int
+		rate          int
+	}{
+		{"intake, single items", "≥ 10,000 requests/s", 1, 128, 0},
+		{"intake, batches of 50", "≥ 60,000 items/s", 50, 32, 0},
+		{"intake, single items at 10,000/s", "p99 ≤ 25 ms", 1, 64, 10_000},
+	} {
+		s, err := startServer(ctx, self, "collector")
+		if err != nil {
+			return err
+		}
+		r, err := load{Addr: s.addr, Key: secretKey, Batch: c.batch, Clients: c.client, Rate: c.rate, Time: o.seconds, Run: 1}.start(ctx)
+		s.stop()
+		if err != nil {
+			return err
+		}
+		t.add(c.what, c.target, "%.0f requests/s, %.0f items/s, p50 %s, p99 %s",
+			float64(r.Accepted)/float64(c.batch)/r.Seconds, float64(r.Accepted)/r.Seconds, ms(r.P50), ms(r.P99))
+	}
+	return nil
+}
+
+// measurePipeline counts from the first item sent to the last one counted by a
+// question, in one process with everything on.
+func measurePipeline(ctx context.Context, o options, t *table) error {
+	s, err := startServer(ctx, o.binary, "serve")
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	r, err := load{Addr: s.addr, Key: secretKey, Batch: 50, Clients: 8, Items: 300_000, Time: 10 * time.Minute, Run: 2}.start(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		n, err := s.total(ctx, "*", "")
+		if err != nil {
+			return err
+		}
+		if n >= r.Accepted {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	elapsed := time.Since(r.FirstSent)
+	rss, err := s.rss()
+	if err != nil {
+		return err
+	}
+	t.add("whole pipeline, sent to countable", "≥ 15,000 items/s", "%.0f items/s (%d items, batches of 50; intake alone took %.1f s of %.1f s; %d MB resident)",
+		float64(r.Accepted)/elapsed.Seconds(), r.Accepted, r.Seconds, elapsed.Seconds(), rss>>20)
+	return nil
+}
+
+// measureFreshness sends marked items into a steady load and asks until they are
+// counted.
+func measureFreshness(ctx context.Context, o options, t *table) error {
+	s, err := startServer(ctx, o.binary, "serve")
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	loaded := make(chan error, 1)
+	go func() {
+		_, err := load{Addr: s.addr, Key: secretKey, Batch: 50, Clients: 8, Rate: 5000, Time: 3 * o.seconds, Run: 3}.start(ctx)
+		loaded <- err
+	}()
+	var fresh []time.Duration
+	for n := 0; ; n++ {
+		select {
+		case err := <-loaded:
+			if err != nil {
+				return err
+			}
+			t.add("freshness at 5,000 items/s", "p99 ≤ 1.5 s", "p50 %s, p99 %s, worst %s (%d probes)", ms(quantile(fresh, 0.5)), ms(quantile(fresh, 0.99)), ms(quantile(fresh, 1)), len(fresh))
+			return nil
+		default:
+		}
+		d, err := s.probe(ctx, n)
+		if err != nil {
+			return err
+		}
+		fresh = append(fresh, d)
+	}
+}
+
+// probe measures from the answer to one item until a question counts it.
+func (s *server) probe(ctx context.Context, n int) (time.Duration, error) {
+	body := fmt.Sprintf(`{"items":[{"kind":"custom_event","custom_event":{"external_id":"probe-%d","created_at":%q,"label":"Probe","properties":{"n":%d}},"user":{"external_id":"prober"}}]}`,
+		n, time.Now().UTC().Format(time.RFC3339Nano), n)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.addr+"/v1/items", bytes.NewReader([]byte(body)))
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+secretKey)
+	response, err := s.client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("the server answered %s", response.Status)
+	}
+	start := time.Now()
+	for {
+		count, err := s.total(ctx, "Probe", fmt.Sprintf(`[{"property":"n","op":"eq","value":%d}]`, n))
+		if err != nil {
+			return 0, err
+		}
+		if count > 0 {
+			return time.Since(start), nil
+		}
+		if time.Since(start) > time.Minute {
+			return 0, fmt.Errorf("item %d is not counted after a minute", n)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	workspace = "bench"
+	secretKey = "sk_bench"
+)
+
+// server is a running process that answers on addr.
+type server struct {
+	addr    string
+	data    string
+	command *exec.Cmd
+	client  *http.Client
+}
+
+// startServer runs the binary on an empty data directory.
+func startServer(ctx context.Context, binary string, args ...string) (*server, error) {
+	data, err := os.MkdirTemp("", "weir-bench-")
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{addr: addr, data: data, client: &http.Client{Timeout: time.Minute}}
+	s.command = exec.CommandContext(ctx, binary, args...)
+	s.command.Env = append(os.Environ(), "WEIR_LISTEN="+addr, "WEIR_ADMIN_LISTEN="+admin, "WEIR_DATA="+data,
+		"WEIR_BOOTSTRAP_WORKSPACE="+workspace, "WEIR_BOOTSTRAP_SECRET_KEY="+secretKey)
+	s.command.Stderr = os.Stderr
+	if err := s.command.Start(); err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		response, err := s.client.Get("http://" + addr + "/healthz")
+		if err == nil {
+			response.Body.Close()
+			return s, nil
+		}
+		if time.Now().After(deadline) {
+			s.stop()
+			return nil, fmt.Errorf("the server does not answer: %w", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// stop ends the process and removes its data.
+func (s *server) stop() {
+	s.command.Process.Signal(syscall.SIGTERM)
+	s.command.Wait()
+	os.RemoveAll(s.data)
+}
+
+// rss is the resident memory in bytes.
+func (s *server) rss() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.command.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kb << 10, err
+		}
+	}
+	return 0, fmt.Errorf("no VmRSS in the status of process %d", s.command.Process.Pid)
+}
+
+// total asks how many events there are that match; where may be empty.
+func (s *server) total(ctx context.Context, event, filters string) (int, error) {
+	if filters == "" {
+		filters = "[]"
+	}
+	body := fmt.Sprintf(`{"kind":"trends","from":"-7d","to":"today","interval":"day","series":[{"name":"A","event":%q,"filters":%s,"measure":"total"}]}`, event, filters)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.addr+"/api/v1/workspaces/"+workspace+"/query", strings.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+secretKey)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := s.client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("the server answered %s: %s", response.Status, bytes.TrimSpace(text))
+	}
+	var answer struct {
+		Series []struct{ Total float64 }
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return 0, err
+	}
+	if len(answer.Series) == 0 {
+		return 0, nil
+	}
+	return int(answer.Series[0].Total), nil
+}

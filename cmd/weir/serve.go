@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/workspace"
+)
+
+// serveCommand is `weir serve`: all roles in one process, on embedded engines.
+type serveCommand struct {
+	Listen      string   `default:"127.0.0.1:8080" env:"WEIR_LISTEN" help:"Address of collector, API and dashboard."`
+	AdminListen string   `default:"127.0.0.1:8081" env:"WEIR_ADMIN_LISTEN" help:"Address of /metrics and /debug/pprof; empty for none."`
+	Data        string   `default:"./data" env:"WEIR_DATA" type:"path" help:"Directory of all embedded storage."`
+	Role        []string `default:"all" env:"WEIR_ROLE" help:"Roles of this process: collector, worker, api."`
+	Queue       string   `default:"sqlite" env:"WEIR_QUEUE" help:"Queue engine: sqlite."`
+	State       string   `default:"sqlite" env:"WEIR_STATE" help:"State engine: sqlite."`
+	Events      string   `default:"duckdb" env:"WEIR_EVENTS" help:"Event store engine: duckdb."`
+	Archive     string   `env:"WEIR_ARCHIVE" type:"path" placeholder:"DATA/archive" help:"Directory of the raw frames."`
+	Partitions  int      `default:"16" env:"WEIR_PARTITIONS" help:"Queue partitions; fixed after the first start."`
+	Memory      byteSize `default:"1GB" env:"WEIR_MEMORY" help:"Budget of the embedded engines."`
+	MinFree     byteSize `default:"1GB" env:"WEIR_MIN_FREE" help:"Room that must stay free on the disk; intake stops below it."`
+
+	Bootstrap bootstrap `embed:"" prefix:"bootstrap-" envprefix:"WEIR_"`
+}
+
+// bootstrap is what must exist when the server has started.
+type bootstrap struct {
+	Workspace weir.WorkspaceID `env:"BOOTSTRAP_WORKSPACE" group:"Provisioning" help:"Workspace to create."`
+	WriteKey  string           `env:"BOOTSTRAP_WRITE_KEY" group:"Provisioning" help:"Write key of that workspace, wk_…"`
+	SecretKey string           `env:"BOOTSTRAP_SECRET_KEY" group:"Provisioning" help:"Secret key of that workspace, sk_…"`
+	Timezone  string           `env:"BOOTSTRAP_TIMEZONE" group:"Provisioning" help:"Time zone of that workspace."`
+	AdminKey  string           `env:"BOOTSTRAP_ADMIN_KEY" group:"Provisioning" help:"Key that may create workspaces."`
+	Email     string           `env:"ADMIN_EMAIL" group:"Provisioning" help:"Owner of all workspaces."`
+	Password  string           `env:"ADMIN_PASSWORD" group:"Provisioning" help:"Password of that owner."`
+}
+
+// check refuses what this process cannot be.
+func (c *serveCommand) check() error {
+	for _, engine := range []struct{ flag, value, want string }{
+		{"queue", c.Queue, "sqlite"}, {"state", c.State, "sqlite"}, {"events", c.Events, "duckdb"},
+	} {
+		if engine.value != engine.want {
+			return &usageError{fmt.Sprintf("--%s=%s: this release has %s only; leave the flag out", engine.flag, engine.value, engine.want)}
+		}
+	}
+	roles := slices.Sorted(slices.Values(c.Role))
+	if !slices.Equal(roles, []string{"all"}) && !slices.Equal(roles, []string{"api", "collector", "worker"}) {
+		return &usageError{fmt.Sprintf("--role=%s: the embedded engines belong to one process, which must have all roles; leave --role out", strings.Join(c.Role, ","))}
+	}
+	return nil
+}
+
+func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(t.err, nil))
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	// The listeners come first: a taken address is the likeliest mistake.
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	defer listener.Close()
+	release, err := lock(c.Data)
+	if err != nil {
+		return err
+	}
+	defer release()
+	p, err := openParts(ctx, c, logger, registry)
+	if err != nil {
+		return err
+	}
+	err = p.serve(ctx, c, listener, registry, t.out)
+	return errors.Join(err, p.close())
+}
+
+// lock makes the data directory this process's own.
+func lock(data string) (release func(), err error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(data, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("the data directory %s is in use by another weir; stop that one, or choose another with --data", data)
+	}
+	return func() { file.Close() }, nil
+}
+
+// drainTime bounds the end: CONTRACT §1 promises ten seconds in all.
+const drainTime = 5 * time.Second
+
+// serve runs until ctx ends or a part fails, and then stops in the order in
+// which items travel, so that nothing accepted is left half-way.
+func (p *parts) serve(ctx context.Context, c *serveCommand, listener net.Listener, registry *prometheus.Registry, out io.Writer) error {
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	group, ctx := errgroup.WithContext(ctx)
+
+	public := p.publicServer()
+	group.Go(func() error { return ignoreClosed(public.Serve(listener)) })
+	var admin *http.Server
+	if c.AdminListen != "" {
+		adminListener, err := net.Listen("tcp", c.AdminListen)
+		if err != nil {
+			listener.Close()
+			return errors.Join(fmt.Errorf("%w; choose another address with --admin-listen", err), group.Wait())
+		}
+		admin = adminServer(registry)
+		group.Go(func() error { return ignoreClosed(admin.Serve(adminListener)) })
+	}
+	worked := make(chan struct{})
+	group.Go(func() error {
+		defer close(worked)
+		return p.work(working)
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		p.logger.Info("stop")
+		p.dashboard.Close() // ends the live views, which would never end by themselves
+		bounded, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		err := public.Shutdown(bounded)
+		if err != nil {
+			err = errors.Join(err, public.Close())
+		}
+		p.collector.Close()
+		stopWorking()
+		<-worked
+		if admin != nil {
+			admin.Close()
+		}
+		return err
+	})
+	if err := p.greet(ctx, listener.Addr().String(), out); err != nil {
+		p.logger.Error("greet", "error", err)
+	}
+	return group.Wait()
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func adminServer(registry *prometheus.Registry) *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+}
+
+// greet tells a newcomer what to do first.
+func (p *parts) greet(ctx context.Context, addr string, out io.Writer) error {
+	url := "http://" + reachable(addr)
+	token, needed, err := p.directory.FirstRun(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nWeir is ready: %s\n", url)
+	if needed {
+		fmt.Fprintf(out, "\n  Create your account:  %s/welcome?token=%s\n  Fill it with a shop:  bin/weir demo   (in a second terminal)\n", url, token)
+	}
+	fmt.Fprintln(out)
+	return nil
+}
+
+// reachable turns the address of a listener into one that a browser can open.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// provision makes what the flags ask for, and a workspace to begin with.
+func provision(ctx context.Context, directory *workspace.Directory, b bootstrap) error {
+	err := directory.Provision(ctx, workspace.Provision{
+		Workspace: b.Workspace, WriteKey: b.WriteKey, SecretKey: b.SecretKey, Timezone: b.Timezone,
+		AdminEmail: b.Email, AdminPassword: b.Password,
+	})
+	if err != nil {
+		return err
+	}
+	all, err := directory.Workspaces(ctx)
+	if err != nil || len(all) > 0 {
+		return err
+	}
+	_, _, _, err = directory.CreateWorkspace(ctx, workspace.Workspace{ID: workspace.Default, Name: "My workspace"})
+	return err
+}
