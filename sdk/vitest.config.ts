@@ -1,5 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { environment: 'jsdom', environmentOptions: { jsdom: { url: 'https://shop.example/' } }, include: ['test/unit/**/*.test.ts'] },
+  test: {
+    environment: 'jsdom',
+    environmentOptions: { jsdom: { url: 'https://shop.example/' } },
+    include: ['test/unit/**/*.test.ts'],
+  },
 })

@@ -73,9 +73,9 @@ export function openSender(url: string, queue: Queue, pace: Pace): Sender {
   let stopped = false
 
   const schedule = () => {
-    if (timer || running || stopped || !queue.items.length) return
-    const full = queue.items.length >= limit && !failures
-    timer = setTimeout(flush, full ? 0 : Math.max(due - monotonic(), gather))
+    if (running || stopped || !queue.items.length) return
+    if (queue.items.length >= limit && !failures) flush()
+    else if (!timer) timer = setTimeout(flush, Math.max(due - monotonic(), gather))
   }
 
   const flush = (): Promise<void> => {
