@@ -161,7 +161,6 @@ func (c *Collector) admit(q *request) *failure {
 // judge makes a record of each item, with a verdict.
 func (c *Collector) judge(q *request) {
 	q.answer.receipt = c.options.NewReceipt()
-	q.answer.generated = q.batch.Generated
 	last := -1 // the sent item that was last rejected: one may be several records
 	for _, i := range q.batch.Items {
 		head, rejection := item.Head{}, i.Rejected
@@ -174,6 +173,9 @@ func (c *Collector) judge(q *request) {
 		if rejection != nil && i.Index != last {
 			last = i.Index
 			q.answer.rejected = append(q.answer.rejected, verdict{i.Index, rejection})
+		}
+		if rejection == nil && i.Generated {
+			q.answer.generated++
 		}
 		q.entry.bytes += len(i.Raw)
 		q.entry.records = append(q.entry.records, weir.Record{

@@ -23,9 +23,8 @@ type Batch struct {
 	Items     []Item
 	// Sent counts the items as the sender counts them. An adapter may make more
 	// than one native item of one of them.
-	Sent      int
-	Generated int // of the sent items, those that were given an id here
-	Extra     int // bytes of memory that the adapter has made beside the body
+	Sent  int
+	Extra int // bytes of memory that the adapter has made beside the body
 }
 
 // Reset empties the batch and keeps its list's memory.
@@ -36,8 +35,9 @@ func (b *Batch) Reset() {
 
 // Item is one item in the native format, not yet judged.
 type Item struct {
-	Index int // of the sent item, from 0
-	Raw   []byte
+	Index     int // of the sent item, from 0
+	Raw       []byte
+	Generated bool // its id was made here, as it came without
 	// Rejected is set if no native item could be made: Raw is then what was sent.
 	Rejected *weir.Rejection
 }

@@ -77,7 +77,7 @@ func (c Call) label(r role) string {
 // event is one event as it was sent: its members, not read.
 type event struct {
 	call   Call
-	values [roles][]byte // nil if absent or null
+	values [roles][]byte // nil if absent, null, or an empty id
 	others []field
 	twice  role // a role that was given twice, or other
 	any    bool // it has a member
@@ -108,8 +108,11 @@ func (e *event) member(s *protocol.Scanner, member []byte) error {
 	case role == other:
 		e.others = append(e.others, field{kept, value})
 	case string(value) == "null":
+	case string(value) == `""` && (role == id || role == anonymous):
+		// Senders that have none often send an empty one.
 	case e.values[role] != nil:
 		e.twice = role
+		e.others = append(e.others, field{e.call.label(role), value})
 	default:
 		e.values[role] = value
 	}

@@ -47,10 +47,9 @@ func (r *reader) track(when weir.Micros) {
 	e := &r.event
 	r.emit(nil, func(out []byte) []byte {
 		out = append(out, `{"kind":"custom_event","custom_event":{"external_id":`...)
-		if given := e.values[id]; given != nil && string(given) != `""` {
-			out = append(out, given...)
+		if e.values[id] != nil {
+			out = append(out, e.values[id]...)
 		} else {
-			r.batch.Generated++
 			out = strconv.AppendQuote(out, r.options.NewID())
 		}
 		out = appendTime(append(out, `,"created_at":`...), when)
@@ -62,6 +61,7 @@ func (r *reader) track(when weir.Micros) {
 		out = append(append(out, `},"user":{"external_id":`...), e.values[user]...)
 		return append(out, `}}`...)
 	})
+	r.batch.Items[len(r.batch.Items)-1].Generated = e.values[id] == nil
 }
 
 // people writes what identify and alias say: that a user is known by its
