@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		case "load":
 			return loadProcess(ctx, args[1:], out)
 		case "collector":
-			return collectorProcess(ctx, args[1:], out)
+			return collectorProcess(ctx)
 		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)

@@ -148,7 +148,7 @@ func (p *parts) serve(ctx context.Context, c *serveCommand, listener net.Listene
 		if err != nil {
 			err = errors.Join(err, public.Close())
 		}
-		p.collector.Close()
+		err = errors.Join(err, p.collector.Close(bounded))
 		stopWorking()
 		<-worked
 		if admin != nil {

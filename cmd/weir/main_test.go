@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// asWeir makes the test binary run as the program itself, in a process of its
+// own that can be killed.
+const asWeir = "WEIR_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asWeir) == "" {
+		testscript.Main(m, map[string]func(){"weir": program})
+		return
+	}
+	program()
+}
+
+func program() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+const (
+	testWorkspace = "acme_test"
+	testWriteKey  = "wk_test"
+	testSecretKey = "sk_test"
+)
+
+// program under test, with its data in a directory that outlives it.
+type serverProcess struct {
+	t       testing.TB
+	addr    string
+	url     string
+	data    string
+	env     []string
+	command *exec.Cmd
+	log     *bytes.Buffer
+	client  *http.Client
+}
+
+// newServer prepares a server on free ports; start runs it.
+func newServer(t testing.TB, data string, env ...string) *serverProcess {
+	t.Helper()
+	addr := freeAddr(t)
+	s := &serverProcess{
+		t: t, addr: addr, url: "http://" + addr, data: data,
+		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
+	}
+	s.env = append(os.Environ(), asWeir+"=1", "WEIR_LISTEN="+addr, "WEIR_ADMIN_LISTEN=", "WEIR_DATA="+data,
+		"WEIR_BOOTSTRAP_WORKSPACE="+testWorkspace, "WEIR_BOOTSTRAP_WRITE_KEY="+testWriteKey, "WEIR_BOOTSTRAP_SECRET_KEY="+testSecretKey)
+	s.env = append(s.env, env...)
+	t.Cleanup(func() {
+		s.kill()
+		if t.Failed() && s.log != nil {
+			t.Logf("log of the server:\n%s", tail(s.log.String(), 8000))
+		}
+	})
+	return s
+}
+
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// start runs the program and returns when it answers.
+func (s *serverProcess) start() {
+	s.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.log = &bytes.Buffer{}
+	s.command = exec.Command(self, "serve")
+	s.command.Env = s.env
+	s.command.Stdout, s.command.Stderr = s.log, s.log
+	if err := s.command.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.eventually(30*time.Second, "the server answers", func() error {
+		response, err := s.client.Get(s.url + "/healthz")
+		if err != nil {
+			return err
+		}
+		response.Body.Close()
+		return nil
+	})
+}
+
+// kill ends the process as a crash would.
+func (s *serverProcess) kill() {
+	if s.command == nil {
+		return
+	}
+	s.command.Process.Kill()
+	s.command.Wait()
+	s.command = nil
+	s.client.CloseIdleConnections()
+}
+
+// stop ends the process as an operator would.
+func (s *serverProcess) stop() error {
+	s.command.Process.Signal(syscall.SIGTERM)
+	err := s.command.Wait()
+	s.command = nil
+	return err
+}
+
+// eventually tries until there is no error, and fails the test if that takes
+// too long.
+func (s *serverProcess) eventually(limit time.Duration, what string, try func() error) {
+	s.t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(limit)
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			s.t.Fatalf("%s: not within %s: %v", what, limit, err)
+		}
+	}
+}
+
+// call makes a request with the secret key and reads the answer's JSON.
+func (s *serverProcess) call(method, path string, body any, answer any) (status int, err error) {
+	var reader io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(b)
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			return 0, err
+		}
+		reader = bytes.NewReader(text)
+	}
+	request, err := http.NewRequest(method, s.url+path, reader)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+testSecretKey)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := s.client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return response.StatusCode, err
+	}
+	if answer != nil && response.StatusCode < 300 {
+		if err := json.Unmarshal(text, answer); err != nil {
+			return response.StatusCode, fmt.Errorf("%s: %w", text, err)
+		}
+	}
+	if response.StatusCode >= 300 {
+		return response.StatusCode, fmt.Errorf("%s %s: %s: %s", method, path, response.Status, text)
+	}
+	return response.StatusCode, nil
+}
+
+// total counts events of a name by a question.
+func (s *serverProcess) total(event, measure string) (int, error) {
+	var answer struct{ Series []struct{ Total float64 } }
+	question := fmt.Sprintf(`{"kind":"trends","from":"2024-01-01","to":"today","interval":"year","series":[{"name":"A","event":%q,"measure":%q}]}`, event, measure)
+	if _, err := s.call("POST", "/api/v1/workspaces/"+testWorkspace+"/query", question, &answer); err != nil {
+		return 0, err
+	}
+	if len(answer.Series) != 1 {
+		return 0, errors.New("no series in the answer")
+	}
+	return int(answer.Series[0].Total), nil
+}
+
+// logged reads the whole log: how often each item id has each status.
+func (s *serverProcess) logged(kind string) (map[string]map[string]int, error) {
+	out := map[string]map[string]int{}
+	cursor := ""
+	for {
+		var page struct {
+			Items []struct {
+				ItemID string `json:"item_id"`
+				Status string `json:"status"`
+			}
+			Next string
+		}
+		if _, err := s.call("GET", "/api/v1/workspaces/"+testWorkspace+"/items?limit=1000&kind="+kind+cursor, nil, &page); err != nil {
+			return nil, err
+		}
+		for _, i := range page.Items {
+			if out[i.ItemID] == nil {
+				out[i.ItemID] = map[string]int{}
+			}
+			out[i.ItemID][i.Status]++
+		}
+		if page.Next == "" {
+			return out, nil
+		}
+		cursor = "&cursor=" + page.Next
+	}
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/archive"
+	"github.com/weirhq/weir/archive/dirarchive"
+	"github.com/weirhq/weir/collector"
+	"github.com/weirhq/weir/dashboard"
+	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/eventstore/duckstore"
+	"github.com/weirhq/weir/live"
+	"github.com/weirhq/weir/pipeline"
+	"github.com/weirhq/weir/queue"
+	"github.com/weirhq/weir/queue/sqlitequeue"
+	"github.com/weirhq/weir/sdk"
+	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/sqlitestate"
+	"github.com/weirhq/weir/workspace"
+)
+
+// parts are the running server: what ARCHITECTURE.md draws, from top to bottom.
+type parts struct {
+	logger    *slog.Logger
+	queue     queue.Queue
+	archive   archive.Archive
+	state     state.Store
+	events    eventstore.Store
+	hub       *live.Hub
+	directory *workspace.Directory
+	collector *collector.Collector
+	pipeline  *pipeline.Pipeline
+	dashboard *dashboard.Server
+	lost      *lost
+	closers   []io.Closer // in order of opening
+}
+
+// openParts opens the engines and connects the parts. If one fails, those that
+// are open are closed.
+func openParts(ctx context.Context, c *serveCommand, logger *slog.Logger, registry *prometheus.Registry) (*parts, error) {
+	p := &parts{logger: logger, hub: live.NewHub()}
+	if err := p.openEngines(ctx, c, registry); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	if err := provision(ctx, p.directory, c.Bootstrap); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	p.pipeline = pipeline.New(p.queue, p.archive, p.state, p.events, p.hub, &pipeline.Options{Logger: logger.With("part", "pipeline"), Registerer: registry})
+	p.collector = collector.New(p.queue, p.directory, &collector.Options{
+		Memory: int64(c.Memory) / 16, Outcomes: p.hub, Script: sdk.Script(), Logger: logger.With("part", "collector"), Registerer: registry,
+	})
+	var err error
+	p.dashboard, err = dashboard.New(dashboard.Parts{
+		Directory: p.directory, Events: p.events, State: p.state.View(), Archive: p.archive, Queue: p.queue, Hub: p.hub,
+	}, &dashboard.Options{
+		AdminKey: c.Bootstrap.AdminKey, Version: version(), Logger: logger.With("part", "dashboard"), Metrics: registry,
+		Health: dashboard.NewHealth(p.queue, &dashboard.HealthOptions{
+			FreeBytes: func() (int64, error) { return free(c.Data) }, MinFreeBytes: int64(c.MinFree), Logger: logger.With("part", "health"),
+		}),
+	})
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// openEngines opens the stores, each in a directory of its own. The budget goes
+// to the engine that answers questions for the greater part.
+func (p *parts) openEngines(ctx context.Context, c *serveCommand, registry *prometheus.Registry) error {
+	in := func(name string) string { return filepath.Join(c.Data, name) }
+	q, err := sqlitequeue.Open(ctx, in("queue"), &sqlitequeue.Options{
+		Partitions: c.Partitions, MinFree: int64(c.MinFree), Logger: p.logger.With("part", "queue"), Registerer: registry,
+	})
+	if err != nil {
+		return fmt.Errorf("open queue: %w", err)
+	}
+	p.queue, p.closers = q, append(p.closers, q)
+
+	archiveDir := c.Archive
+	if archiveDir == "" {
+		archiveDir = in("archive")
+	}
+	a, err := dirarchive.Open(archiveDir, &dirarchive.Options{Logger: p.logger.With("part", "archive")})
+	if err != nil {
+		return fmt.Errorf("open archive: %w", err)
+	}
+	p.archive, p.closers = a, append(p.closers, a)
+
+	s, err := sqlitestate.Open(in("state"), &sqlitestate.Options{Memory: int64(c.Memory) / 4, Logger: p.logger.With("part", "state"), Metrics: registry})
+	if err != nil {
+		return fmt.Errorf("open state: %w", err)
+	}
+	p.state, p.closers = s, append(p.closers, s)
+	p.directory = workspace.New(s.Control(), &workspace.Options{Logger: p.logger.With("part", "workspace")})
+
+	if p.lost, err = openLost(in("rebuild")); err != nil {
+		return fmt.Errorf("open list of rebuilds: %w", err)
+	}
+	e, err := duckstore.Open(in("events"), &duckstore.Options{
+		Memory: int64(c.Memory) / 2, Logger: p.logger.With("part", "events"), Metrics: registry,
+		OnLost: func(ws weir.WorkspaceID, cause error) {
+			p.logger.Error("lost event rows; they will be derived from the archive again", "workspace", ws, "error", cause)
+			if err := p.lost.add(ws); err != nil {
+				p.logger.Error("note the rebuild", "workspace", ws, "error", err)
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("open event store: %w", err)
+	}
+	p.events, p.closers = e, append(p.closers, e)
+	return nil
+}
+
+// close closes the engines, the last opened first.
+func (p *parts) close() error {
+	var errs []error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		errs = append(errs, p.closers[i].Close())
+	}
+	p.closers = nil
+	return errors.Join(errs...)
+}
+
+// publicServer answers collector, API and dashboard on one address.
+func (p *parts) publicServer() *http.Server {
+	mux := http.NewServeMux()
+	for _, path := range collector.Paths() {
+		mux.Handle(path, p.collector)
+	}
+	mux.Handle("/", p.dashboard)
+	server := collector.NewServer(mux)
+	server.ErrorLog = slog.NewLogLogger(p.logger.With("part", "http").Handler(), slog.LevelDebug)
+	return server
+}
+
+// work processes the queue, and in between derives what was lost.
+func (p *parts) work(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.lost.work(ctx, func(ws weir.WorkspaceID) error {
+			err := p.pipeline.Rebuild(ctx, ws)
+			if err != nil && ctx.Err() == nil {
+				p.logger.Error("rebuild", "workspace", ws, "error", err)
+			}
+			return err
+		})
+	}()
+	err := p.pipeline.Run(ctx)
+	<-done
+	return err
+}
+
+func free(dir string) (int64, error) {
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(dir, &stat); err != nil {
+		return 0, fmt.Errorf("measure free disk: %w", err)
+	}
+	return int64(stat.Bavail) * stat.Bsize, nil
+}
+
+// lost lists the workspaces whose event rows must be derived again. Each is a
+// file, so that a crash does not forget it.
+type lost struct {
+	dir  string
+	wake chan struct{}
+}
+
+func openLost(dir string) (*lost, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	l := &lost{dir: dir, wake: make(chan struct{}, 1)}
+	l.wake <- struct{}{} // what a former process has left
+	return l, nil
+}
+
+// add notes a workspace, durably.
+func (l *lost) add(ws weir.WorkspaceID) error {
+	file, err := os.Create(filepath.Join(l.dir, string(ws)))
+	if err != nil {
+		return err
+	}
+	err = errors.Join(file.Sync(), file.Close())
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+	return err
+}
+
+// work calls rebuild for what is listed, as it comes, until ctx ends. What
+// fails stays listed, for the next start.
+func (l *lost) work(ctx context.Context, rebuild func(weir.WorkspaceID) error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.wake:
+		}
+		entries, err := os.ReadDir(l.dir)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if rebuild(weir.WorkspaceID(e.Name())) == nil {
+				os.Remove(filepath.Join(l.dir, e.Name()))
+			}
+		}
+	}
+}
