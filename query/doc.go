@@ -31,7 +31,9 @@
 //   - a number is the shortest decimal that reads back as the same float64
 //     ([weir.FormatNumber]): 5, 0.1, 1000000, and never -0 or 5.0; below 1e-6
 //     and from 1e21 on with an exponent of at least two digits: 1e-07, 1e+21;
-//   - lists and objects are the JSON text as it is stored.
+//   - lists and objects are the JSON text as it is stored;
+//   - a number in a list that no float64 holds is the text that was sent, as such
+//     a number is everywhere.
 //
 // In compares text forms byte for byte: no case folding, no normalisation.
 //

@@ -17,8 +17,8 @@ type Run struct {
 // Runs covers the range with the fewest runs, in order, without gaps. The first
 // and the last bucket of a run may be narrower than the others: they only end
 // where the run does. So what the range cuts and the 23-hour day of a zone make
-// no run of their own; a year of days in a zone with daylight saving has three
-// runs, ten thousand hours in UTC have one, and months have about two in five.
+// no run of their own; days in a zone with daylight saving have three runs a year
+// and one more, hours have one, and months half as many as there are months.
 func (b Buckets) Runs() []Run {
 	var runs []Run
 	n := len(b.Edges) - 1

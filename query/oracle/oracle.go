@@ -213,7 +213,10 @@ func elements(v weir.Value) []weir.Value {
 			return nil
 		}
 		var one weir.Value
-		if err := one.UnmarshalJSON(raw.Clone()); err == nil && one.Type != weir.Null {
+		if err := one.UnmarshalJSON(raw.Clone()); err != nil {
+			one = weir.Text(string(raw)) // a number that no float64 holds
+		}
+		if one.Type != weir.Null {
 			all = append(all, one)
 		}
 	}
