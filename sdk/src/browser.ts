@@ -1,6 +1,6 @@
 // The script that a page loads: makes `window.weir`, starts by itself if its tag has a data-key, and
 // makes the calls that the page made before it was loaded.
-import { guarded } from './client.js'
+import { guarded, home } from './client.js'
 import weir, { type Call, type Weir } from './index.js'
 
 const page = window as { weir?: Weir | Call[] }
@@ -10,9 +10,10 @@ guarded(() => {
   if (before && !Array.isArray(before)) return // loaded twice
   page.weir = weir
   const tag = document.currentScript as HTMLScriptElement | null
-  if (tag?.dataset.key) {
+  if (tag) {
     const { key, host, options } = tag.dataset
-    weir.init(key as string, { host: host || new URL(tag.src).origin, ...JSON.parse(options || '{}') })
+    home.host = host || new URL(tag.src).origin
+    if (key) weir.init(key, JSON.parse(options || '{}'))
   }
   weir.push(...(before || []))
 })()

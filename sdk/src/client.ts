@@ -48,6 +48,9 @@ export interface Client {
   ids(): { user: unknown; session: unknown; device: unknown } | undefined
 }
 
+/** The server that the script came from, if a script tag did it. */
+export const home = { host: '' }
+
 /** Wraps what the browser calls, for an error of ours must never become one of the page. */
 export const guarded =
   <A extends unknown[], R>(act: (...given: A) => R) =>
@@ -74,7 +77,7 @@ export function openClient(key: string, options: Options): Client {
   const profile = openProfile(store, name)
   const queue = openQueue(store, `${name}.`)
   const sender = openSender(
-    `${options.host || location.origin}/v1/items?key=${encodeURIComponent(key)}`,
+    `${options.host || home.host || location.origin}/v1/items?key=${encodeURIComponent(key)}`,
     queue,
     { interval: options.interval || 1000, batch: options.batch || 50 },
   )

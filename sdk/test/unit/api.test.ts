@@ -109,6 +109,21 @@ describe('the script', () => {
     ])
   })
 
+  it('sends to where it came from, or to where its tag says, if the page starts it', async () => {
+    for (const [attributes, host] of [
+      [{}, 'https://weir.example'],
+      [{ host: 'https://other.example' }, 'https://other.example'],
+    ] as const) {
+      const weir = await run(attributes)
+      weir.init('wk_1', { pageviews: false })
+      weir.track('a')
+      await browser.pass(200)
+      expect(browser.requests.at(-1)?.url).toBe(`${host}/v1/items?key=wk_1`)
+      page.weir = undefined
+      vi.resetModules()
+    }
+  })
+
   it('does nothing the second time', async () => {
     const first = await run({ key: 'wk_1' })
     vi.resetModules()
