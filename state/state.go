@@ -21,6 +21,14 @@ import (
 // the batch must be dropped and its partitions given back.
 var ErrFenced = errors.New("another worker has taken over")
 
+// ErrFull is wrapped by Commit and Put while the disk is full. Nothing was
+// written; the same call succeeds once there is room, without a restart.
+var ErrFull = errors.New("the disk of the state is full")
+
+// ErrDamaged is wrapped by the error of a store that finds its own data
+// damaged. The state is derived from the archive: rebuild it.
+var ErrDamaged = errors.New("the state is damaged")
+
 // Store holds identities, sessions and positions of all workspaces.
 type Store interface {
 	// Begin locks the users of need, in sorted order, and loads what is known of

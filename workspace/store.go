@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/weirhq/weir"
 )
@@ -100,4 +102,22 @@ func update[T any](ctx context.Context, s Store, collection string, ws weir.Work
 			return err
 		}
 	}
+}
+
+// maxDocument bounds a body, in bytes: the control plane is no place for data.
+const maxDocument = 4 << 20
+
+// Check reports what no Store may take: a bad id, a body that is no JSON or is
+// over 4 MiB. Stores call it in Put.
+func (d Document) Check() error {
+	if len(d.ID) == 0 || len(d.ID) > 512 || !utf8.ValidString(d.ID) || strings.ContainsRune(d.ID, 0) {
+		return fmt.Errorf("document id %q: need 1 to 512 bytes of text", d.ID)
+	}
+	if d.Revision < 0 {
+		return fmt.Errorf("document %q: revision %d is negative", d.ID, d.Revision)
+	}
+	if len(d.Body) > maxDocument || !json.Valid(d.Body) {
+		return fmt.Errorf("document %q: need at most %d bytes of JSON", d.ID, maxDocument)
+	}
+	return nil
 }

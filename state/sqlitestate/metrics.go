@@ -1,0 +1,36 @@
+package sqlitestate
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	waited, held, synced  prometheus.Histogram
+	identities, sessions  prometheus.Counter
+	wal                   prometheus.Gauge
+	seenLookups, seenPuts prometheus.Histogram
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	histogram := func(name, help string) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "weir", Subsystem: "state", Name: name, Help: help,
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), // 1 ms to 8 s
+		})
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "weir", Subsystem: "state", Name: name, Help: help})
+	}
+	m := &metrics{
+		waited:      histogram("wait_seconds", "Seconds that a micro-batch waited for its turn."),
+		held:        histogram("transaction_seconds", "Seconds from the start of a micro-batch's transaction to its commit."),
+		synced:      histogram("commit_seconds", "Seconds of writing and syncing one commit."),
+		seenLookups: histogram("seen_lookup_seconds", "Seconds of one look-up of many items in the index of seen items."),
+		seenPuts:    histogram("seen_put_seconds", "Seconds of one synced write to the index of seen items."),
+		identities:  counter("identities_written_total", "Identities written."),
+		sessions:    counter("sessions_written_total", "Sessions written."),
+		wal:         prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "weir", Subsystem: "state", Name: "wal_bytes", Help: "Bytes in the WAL of state.db."}),
+	}
+	if r != nil {
+		r.MustRegister(m.waited, m.held, m.synced, m.seenLookups, m.seenPuts, m.identities, m.sessions, m.wal)
+	}
+	return m
+}

@@ -1,0 +1,265 @@
+package sqlitestate
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/state"
+)
+
+const (
+	seenKeySize   = 16
+	seenValueSize = 24
+	// seenRoom is the free disk, in bytes, below which Put writes nothing: what
+	// is in memory then, and the next compaction, must still fit.
+	seenRoom = 128 << 20
+)
+
+// Seen is the index of applied items: keys that are random, mostly new, and
+// never ordered by anything. A B-tree would write one page for each; a
+// log-structured store writes them in a row and sorts later.
+type Seen struct {
+	db      *pebble.DB
+	cache   *pebble.Cache
+	fs      vfs.FS
+	dir     string
+	metrics *metrics
+
+	mu     sync.RWMutex // held shared by every call, so that close waits
+	closed bool
+}
+
+func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS) (*Seen, error) {
+	// Half for blocks and filters, half for what is not written yet.
+	cache := pebble.NewCache(memory / 2)
+	table := min(max(uint64(memory/8), 4<<20), 64<<20)
+	options := &pebble.Options{
+		Cache:                       cache,
+		FS:                          fs,
+		FormatMajorVersion:          pebble.FormatNewest,
+		Logger:                      quiet{log},
+		MemTableSize:                table,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       40,
+		LBaseMaxBytes:               256 << 20,
+		MaxOpenFiles:                500,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 }, // the machine has better to do
+	}
+	for i := range options.Levels {
+		// Ten bits a key: one in a hundred look-ups of a new item reads in vain.
+		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	options.TargetFileSizes[0] = 8 << 20
+	// Keys are random and values nearly: there is little to squeeze.
+	options.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
+	db, err := pebble.Open(dir, options)
+	if err != nil {
+		cache.Unref()
+		return nil, explainSeen(dir, err)
+	}
+	return &Seen{db: db, cache: cache, fs: fs, dir: dir, metrics: m}, nil
+}
+
+func explainSeen(dir string, err error) error {
+	switch {
+	case pebble.IsCorruptionError(err):
+		return &weir.Error{
+			Code:    "state_damaged",
+			Message: fmt.Sprintf("%s is damaged; move it and the state.db beside it away, and run `weir rebuild`, which makes both anew from the archive", dir),
+			Err:     fmt.Errorf("open seen index: %w (%w)", state.ErrDamaged, err),
+		}
+	case isLocked(err):
+		return &weir.Error{
+			Code:    "data_in_use",
+			Message: fmt.Sprintf("%s is open in another process; stop it, or use another data directory", dir),
+			Err:     err,
+		}
+	}
+	return fmt.Errorf("open seen index: %w", err)
+}
+
+// seenKey is the first half of a SHA-256 of the parts. A faster hash would save
+// a tenth of a look-up, and let somebody who chooses item ids make two of them
+// collide, of which the second would be dropped as seen.
+func seenKey(k state.ItemKey) (out [seenKeySize]byte) {
+	var space [256]byte
+	b := space[:0]
+	b = appendText(b, string(k.Workspace))
+	b = appendText(b, string(k.Kind))
+	b = append(b, k.ID...)
+	sum := sha256.Sum256(b)
+	copy(out[:], sum[:])
+	return out
+}
+
+func appendEntry(b []byte, e state.Entry) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(e.Position))
+	b = binary.LittleEndian.AppendUint64(b, uint64(e.Version))
+	return binary.LittleEndian.AppendUint64(b, e.Hash)
+}
+
+func readEntry(b []byte) (state.Entry, error) {
+	if len(b) != seenValueSize {
+		return state.Entry{}, fmt.Errorf("read seen index: entry of %d bytes", len(b))
+	}
+	return state.Entry{
+		Position: weir.Position(binary.LittleEndian.Uint64(b)),
+		Version:  weir.Micros(binary.LittleEndian.Uint64(b[8:])),
+		Hash:     binary.LittleEndian.Uint64(b[16:]),
+	}, nil
+}
+
+type numbered struct {
+	key [seenKeySize]byte
+	n   int
+}
+
+// sortedKeys hashes keys and sorts them: neighbours share blocks.
+func sortedKeys(keys []state.ItemKey) []numbered {
+	sorted := make([]numbered, len(keys))
+	for n, k := range keys {
+		sorted[n] = numbered{seenKey(k), n}
+	}
+	slices.SortFunc(sorted, func(a, b numbered) int { return bytes.Compare(a.key[:], b.key[:]) })
+	return sorted
+}
+
+// Lookup fills entries in the order of the keys.
+func (s *Seen) Lookup(ctx context.Context, keys []state.ItemKey) ([]state.Entry, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	start := time.Now()
+	entries := make([]state.Entry, len(keys))
+	for i, k := range sortedKeys(keys) {
+		if i%256 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		value, closer, err := s.db.Get(k.key[:])
+		if errors.Is(err, pebble.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("look up seen items: %w", err)
+		}
+		entries[k.n], err = readEntry(value)
+		if err := errors.Join(err, closer.Close()); err != nil {
+			return nil, fmt.Errorf("look up seen items: %w", err)
+		}
+	}
+	s.metrics.seenLookups.Observe(time.Since(start).Seconds())
+	return entries, nil
+}
+
+// Put stores entries, durably when it returns.
+func (s *Seen) Put(ctx context.Context, keys []state.ItemKey, entries []state.Entry) error {
+	if len(keys) != len(entries) {
+		return fmt.Errorf("put seen items: %d keys and %d entries", len(keys), len(entries))
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := errors.Join(ctx.Err(), s.room()); err != nil {
+		return fmt.Errorf("put seen items: %w", err)
+	}
+	start := time.Now()
+	batch := s.db.NewBatchWithSize(len(keys)*(seenKeySize+seenValueSize+4) + 64)
+	defer batch.Close()
+	var value [seenValueSize]byte
+	for i, k := range keys {
+		key := seenKey(k)
+		if err := batch.Set(key[:], appendEntry(value[:0], entries[i]), nil); err != nil {
+			return fmt.Errorf("put seen items: %w", err)
+		}
+	}
+	if err := batch.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("put seen items: %w", err)
+	}
+	s.metrics.seenPuts.Observe(time.Since(start).Seconds())
+	return nil
+}
+
+// room asks before a write, since Pebble ends the program when its log cannot
+// be written.
+func (s *Seen) room() error {
+	usage, err := s.fs.GetDiskUsage(s.dir)
+	if err != nil {
+		return fmt.Errorf("ask for free disk: %w", err)
+	}
+	if usage.AvailBytes < seenRoom {
+		return fmt.Errorf("%w: %d MiB left, %d MiB needed", state.ErrFull, usage.AvailBytes>>20, seenRoom>>20)
+	}
+	return nil
+}
+
+// check reads all of the index.
+func (s *Seen) check() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if err := s.db.CheckLevels(nil); err != nil {
+		return explainSeen(s.dir, err)
+	}
+	return nil
+}
+
+func (s *Seen) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	defer s.cache.Unref()
+	return s.db.Close()
+}
+
+// quiet passes on what is wrong. What is only news is for debugging.
+type quiet struct{ log *slog.Logger }
+
+func (q quiet) Infof(format string, args ...any) {
+	if q.log.Enabled(context.Background(), slog.LevelDebug) {
+		q.log.Debug("seen index", "message", fmt.Sprintf(format, args...))
+	}
+}
+
+func (q quiet) Errorf(format string, args ...any) {
+	q.log.Error("seen index", "message", fmt.Sprintf(format, args...))
+}
+
+// Fatalf must not return. The log of the index could not be written or synced:
+// nobody knows what the disk has. Starting again reads it.
+func (q quiet) Fatalf(format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	q.log.Error("seen index cannot go on", "message", message)
+	panic("seen index: " + message)
+}
+
+// isLocked reports whether another process, or this one, has the index open.
+func isLocked(err error) bool {
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "lock held by current process")
+}

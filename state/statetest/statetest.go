@@ -1,0 +1,206 @@
+// Package statetest is the conformance suite of the state.Store contract. A
+// driver passes it whole:
+//
+//	func TestConformance(t *testing.T) {
+//		statetest.Test(t, func(t *testing.T) statetest.Harness { … })
+//	}
+package statetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/state"
+)
+
+// Harness is one empty store and what a test may do to it.
+type Harness struct {
+	Store state.Store
+	// Reopen closes the store and opens it again over the same data. Nil if the
+	// driver keeps nothing.
+	Reopen func(t *testing.T) state.Store
+}
+
+// Test runs the suite. newHarness makes an empty store for each case, and closes
+// it when the test ends.
+func Test(t *testing.T, newHarness func(t *testing.T) Harness) {
+	cases := []struct {
+		name string
+		run  func(*testing.T, *fixture)
+	}{
+		{"EmptyStore", testEmptyStore},
+		{"ReadsBackWhatWasCommitted", testReadsBack},
+		{"LoadsWholePersons", testLoadsWholePersons},
+		{"PersonsPart", testPersonsPart},
+		{"WorkspacesAreApart", testWorkspacesAreApart},
+		{"AnyTextIsAnID", testAnyTextIsAnID},
+		{"ManyAtOnce", testManyAtOnce},
+		{"RollbackLeavesNoTrace", testRollback},
+		{"FailedCommitLeavesNoTrace", testFailedCommit},
+		{"TransactionsEndOnce", testEndsOnce},
+		{"SnapshotBelongsToTheCaller", testSnapshotIsOwned},
+		{"PositionsOnlyAdvance", testPositions},
+		{"WorkersAreFenced", testFenced},
+		{"CountersAreDense", testCounters},
+		{"WaitingEndsWithContext", testWaitingEnds},
+		{"ModelOfRandomCommits", testModel},
+		{"ViewOfPersons", testViewPersons},
+		{"ViewScansInOrder", testViewScan},
+		{"SeenRemembers", testSeen},
+		{"SeenKeysAreApart", testSeenKeysApart},
+		{"SeenByMany", testSeenByMany},
+		{"CloseIsIdempotent", testClose},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHarness(t)
+			c.run(t, &fixture{t: t, harness: h, store: h.Store})
+		})
+	}
+}
+
+const (
+	acme  weir.WorkspaceID = "acme"
+	other weir.WorkspaceID = "other"
+)
+
+// fixture does the common steps and fails the test where they fail.
+type fixture struct {
+	t       *testing.T
+	harness Harness
+	store   state.Store
+}
+
+func (f *fixture) ctx() context.Context { return f.t.Context() }
+
+// reopen does so if the driver can, so that the case sees what is durable.
+func (f *fixture) reopen() {
+	f.t.Helper()
+	if f.harness.Reopen != nil {
+		f.store = f.harness.Reopen(f.t)
+	}
+}
+
+func (f *fixture) begin(need state.Need) state.Tx {
+	f.t.Helper()
+	tx, err := f.store.Begin(f.ctx(), need)
+	if err != nil {
+		f.t.Fatalf("begin: %v", err)
+	}
+	return tx
+}
+
+func (f *fixture) commit(tx state.Tx, changes state.Changes) {
+	f.t.Helper()
+	if err := tx.Commit(f.ctx(), changes); err != nil {
+		f.t.Fatalf("commit: %v", err)
+	}
+}
+
+// write commits in a transaction of its own.
+func (f *fixture) write(changes state.Changes) {
+	f.t.Helper()
+	f.commit(f.begin(state.Need{Partitions: slices.Collect(maps.Keys(changes.Applied))}), changes)
+}
+
+// load begins, reads and rolls back.
+func (f *fixture) load(need state.Need) *state.Snapshot {
+	f.t.Helper()
+	tx := f.begin(need)
+	snapshot := tx.Snapshot()
+	if err := tx.Rollback(); err != nil {
+		f.t.Fatalf("roll back: %v", err)
+	}
+	return snapshot
+}
+
+func (f *fixture) take(tx state.Tx, ws weir.WorkspaceID, c state.Counter, n int) uint32 {
+	f.t.Helper()
+	first, err := tx.Take(f.ctx(), ws, c, n)
+	if err != nil {
+		f.t.Fatalf("take: %v", err)
+	}
+	return first
+}
+
+// identity is one that is its own person, with something in every field.
+func identity(ws weir.WorkspaceID, id string, number uint32) *weir.Identity {
+	i := &weir.Identity{
+		Workspace: ws, ID: id, Number: number, Person: number, Authenticated: number%2 == 0,
+		CreatedAt: weir.Micros(1_700_000_000_000_000 + int64(number)), FirstSeen: -5, LastSeen: weir.Micros(number),
+	}
+	i.Traits.Set(weir.Stamp{At: 1, Item: "item-1"},
+		weir.Property{Name: "plan", Value: weir.Text("pro")},
+		weir.Property{Name: "age", Value: weir.Num(float64(number) + 0.5)},
+		weir.Property{Name: "vip", Value: weir.Boolean(true)},
+		weir.Property{Name: "tags", Value: weir.Raw(`["a",{"b":null}]`)})
+	i.Traits.Set(weir.Stamp{At: 2, Item: "item-2"}, weir.Property{Name: "gone"})
+	return i
+}
+
+func session(ws weir.WorkspaceID, id string, number uint32) *weir.Session {
+	s := &weir.Session{
+		Workspace: ws, ID: id, Number: number, User: "user-" + id, Device: "device",
+		StartedAt: 10, LastSeen: weir.Micros(number) + 10,
+	}
+	s.Fields.Set(weir.Stamp{At: 3, Item: "item-3"}, weir.Property{Name: "utm_source", Value: weir.Text("news")})
+	return s
+}
+
+func key(ws weir.WorkspaceID, id string) state.Key { return state.Key{Workspace: ws, ID: id} }
+
+func users(ws weir.WorkspaceID, ids ...string) (out []state.Key) {
+	for _, id := range ids {
+		out = append(out, key(ws, id))
+	}
+	return out
+}
+
+// ids lists the ids of identities, in order.
+func ids(list []*weir.Identity) []string {
+	out := []string{}
+	for _, i := range list {
+		out = append(out, i.ID)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func loaded(s *state.Snapshot) []string {
+	return ids(slices.Collect(maps.Values(s.Identities)))
+}
+
+func equal[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s:\n got %s\nwant %s", what, show(got), show(want))
+	}
+}
+
+func show(v any) string {
+	switch x := v.(type) {
+	case *weir.Identity:
+		return fmt.Sprintf("%+v", *x)
+	case *weir.Session:
+		return fmt.Sprintf("%+v", *x)
+	}
+	return fmt.Sprintf("%+v", v)
+}
+
+func byNumber(list []*weir.Identity) []*weir.Identity {
+	return slices.SortedFunc(slices.Values(list), func(a, b *weir.Identity) int { return cmp.Compare(a.Number, b.Number) })
+}
+
+func wantErr(t *testing.T, what string, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("%s: got error %v, want %v", what, err, target)
+	}
+}
