@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,12 @@ type memoryDocuments struct {
 	mu       sync.Mutex
 	revision int64
 	docs     map[[3]string]workspace.Document
+}
+
+func (m *memoryDocuments) clone() *memoryDocuments {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &memoryDocuments{revision: m.revision, docs: maps.Clone(m.docs)}
 }
 
 func (m *memoryDocuments) Get(_ context.Context, collection string, ws weir.WorkspaceID, id string) (workspace.Document, error) {

@@ -128,20 +128,21 @@ func (e *events) outcomes(ctx context.Context, m live.Message, from *live.Subscr
 	if err := e.reportLost(from.Lost()); err != nil {
 		return err
 	}
-	for range burst {
+	for written := 1; ; written++ {
 		row := LiveRow{LogRow: newRow(&m.Outcome, e.names.of(ctx, m.Outcome.Source))}
 		row.Item, row.Raw = payload(m.Raw)
 		if err := e.event("outcome", row); err != nil {
 			return err
 		}
+		if written == burst {
+			return e.control.Flush()
+		}
 		select {
 		case m = <-from.C:
-			continue
 		default:
+			return e.control.Flush()
 		}
-		break
 	}
-	return e.control.Flush()
 }
 
 func (e *events) ping(lost int64) error {

@@ -122,7 +122,7 @@ var random = []struct {
 	{regexp.MustCompile(`key_[0-9A-Za-z]{12}`), "KEY-ID"},
 	{regexp.MustCompile(`wk_[0-9A-Za-z]{24}`), "WRITE-KEY"},
 	{regexp.MustCompile(`sk_[0-9A-Za-z]{49}`), "SECRET-KEY"},
-	{regexp.MustCompile(`\.[0-9]{6}Z`), "Z"},
+	{regexp.MustCompile(`\.[0-9]{1,6}Z`), "Z"},
 	{regexp.MustCompile(`(wk|sk)_…[0-9A-Za-z]{4}`), "HINT"},
 }
 

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,8 +46,7 @@ type world struct {
 
 var now = time.Date(2026, 10, 2, 12, 0, 0, 0, time.UTC)
 
-// newWorld makes everything anew. Signing in is slow on purpose, so sessions are
-// opened without a password.
+// newWorld is a world of its own for every test.
 func newWorld(t *testing.T, change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{
@@ -56,41 +57,57 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 			}, nil
 		}},
 		view: &memoryView{}, archive: &memoryArchive{}, hub: live.NewHub(), log: &bytes.Buffer{},
-		queue:       &memoryQueue{lag: queue.Lag{Records: 7, Bytes: 700}},
-		credentials: map[string]http.Header{"nobody": {}},
+		queue: &memoryQueue{lag: queue.Lag{Records: 7, Bytes: 700}},
 	}
-	clock := func() time.Time { return now }
-	// What the directory makes is ordered by time, so its clock moves on.
-	var ticks atomic.Int64
-	ticking := func() time.Time { return now.Add(time.Duration(ticks.Add(1)) * time.Microsecond) }
-	directory := workspace.New(&memoryDocuments{docs: map[[3]string]workspace.Document{}}, &workspace.Options{Now: ticking})
-	options := Options{AdminKey: adminKey, Now: clock, Logger: slog.New(slog.NewTextHandler(w.log, nil))}
-	for _, f := range change {
-		f(&options)
-	}
-	server, err := New(Parts{directory, w.events, w.view, w.archive, w.queue, w.hub}, &options)
+	all, err := population()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(server.Close)
-	w.Server = server
-	w.populate(t)
+	w.credentials = maps.Clone(all.credentials)
+	directory := workspace.New(all.docs.clone(), &workspace.Options{Now: ticking(now.Add(time.Millisecond))})
+	options := Options{AdminKey: adminKey, Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(w.log, nil))}
+	for _, f := range change {
+		f(&options)
+	}
+	w.Server, err = New(Parts{directory, w.events, w.view, w.archive, w.queue, w.hub}, &options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	w.fill()
 	return w
 }
 
-func (w *world) populate(t *testing.T) {
-	t.Helper()
-	ctx := t.Context()
-	d := w.parts.Directory
+// ticking is a clock that moves on a little each time: what the directory makes
+// is ordered by time.
+func ticking(from time.Time) func() time.Time {
+	var ticks atomic.Int64
+	return func() time.Time { return from.Add(time.Duration(ticks.Add(1)) * time.Microsecond) }
+}
+
+// population makes the workspaces, keys and people of all worlds, once: hashing
+// passwords is slow on purpose.
+var population = sync.OnceValues(populate)
+
+// inhabitants are what population makes.
+type inhabitants struct {
+	docs        *memoryDocuments
+	credentials map[string]http.Header
+}
+
+func populate() (*inhabitants, error) {
+	ctx := context.Background()
+	docs := &memoryDocuments{docs: map[[3]string]workspace.Document{}}
+	d := workspace.New(docs, &workspace.Options{Now: ticking(now)})
+	credentials := map[string]http.Header{"nobody": {}, "operator": bearer(adminKey)}
 	for _, id := range []weir.WorkspaceID{"acme", "globex"} {
 		_, write, secret, err := d.CreateWorkspace(ctx, workspace.Workspace{ID: id, Name: strings.ToUpper(string(id)), Timezone: "Europe/Paris", Currency: "EUR"})
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		w.credentials["write@"+string(id)] = bearer(write.Text)
-		w.credentials["secret@"+string(id)] = bearer(secret.Text)
+		credentials["write@"+string(id)] = bearer(write.Text)
+		credentials["secret@"+string(id)] = bearer(secret.Text)
 	}
-	w.credentials["operator"] = bearer(adminKey)
 	people := []struct {
 		name string
 		in   map[weir.WorkspaceID]workspace.Role
@@ -104,15 +121,15 @@ func (w *world) populate(t *testing.T) {
 	for _, p := range people {
 		email := p.name + "@example.com"
 		if _, err := d.CreateAccount(ctx, email, password, p.in); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		token, err := d.OpenSession(ctx, email)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		w.credentials[p.name] = http.Header{"Cookie": {plainCookie + "=" + token}}
+		credentials[p.name] = http.Header{"Cookie": {plainCookie + "=" + token}}
 	}
-	w.fill()
+	return &inhabitants{docs, credentials}, nil
 }
 
 // fill gives acme a purchase, a rejected item, and a person of two identities.
