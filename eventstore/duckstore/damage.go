@@ -1,0 +1,153 @@
+package duckstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
+)
+
+// quarantineDir is where damaged files go. Nothing reads or deletes them.
+const quarantineDir = "quarantine"
+
+// attach opens the workspace's file, and makes it if there is none. Damage is no
+// error: what cannot be read is moved away and reported, the write-ahead log
+// alone if that is enough.
+func (w *workspace) attach(ctx context.Context) error {
+	err := checkFile(w.path)
+	if err == nil {
+		err = w.load(ctx)
+	}
+	cause := err
+	for _, all := range []bool{false, true} {
+		if err == nil || !preventsOpening(err) {
+			break
+		}
+		if e := w.detach(); e != nil && !isFatal(err) {
+			w.store.options.Logger.Warn("detach damaged workspace", "workspace", w.id, "error", e)
+		}
+		if isFatal(err) {
+			// The engine has to be replaced before anything can be opened: move
+			// everything now, so that it does not happen again.
+			return errors.Join(err, w.lose(cause, true))
+		}
+		if e := w.quarantine(all); e != nil {
+			return e
+		}
+		if err = checkFile(w.path); err == nil {
+			err = w.load(ctx)
+		}
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("open %s: %w", filepath.Base(w.path), err), w.detach())
+	}
+	if cause != nil {
+		w.report(cause)
+	}
+	return nil
+}
+
+// lose moves the files away and says so.
+func (w *workspace) lose(cause error, all bool) error {
+	if err := w.quarantine(all); err != nil {
+		return err
+	}
+	w.report(cause)
+	return nil
+}
+
+func (w *workspace) report(cause error) {
+	w.store.metrics.lost.Inc()
+	w.store.options.Logger.Error("event file was damaged; it is in quarantine and must be rebuilt from the archive",
+		"workspace", w.id, "error", cause)
+	w.store.options.OnLost(w.id, cause)
+}
+
+// quarantine moves the write-ahead log away, and with all the file itself too.
+// The engine must not have them open. Files that are not there are no error.
+func (w *workspace) quarantine(all bool) error {
+	dir := filepath.Join(w.store.dir, quarantineDir)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("quarantine: %w", err)
+	}
+	// The engine puts ".wal" behind the name, and other endings in a checkpoint.
+	files, err := filepath.Glob(w.path + ".*")
+	if err != nil {
+		return fmt.Errorf("quarantine: %w", err)
+	}
+	if all {
+		files = append(files, w.path)
+	}
+	at := w.store.options.Now().UnixMicro()
+	for _, file := range files {
+		to := filepath.Join(dir, fmt.Sprintf("%d-%s", at, filepath.Base(file)))
+		if err := os.Rename(file, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("quarantine: %w", err)
+		}
+	}
+	return nil
+}
+
+// errNewer is a file or a schema that a newer program wrote. It is not damage.
+var errNewer = errors.New("the file was written by a newer version of Weir; start that version, or restore an older file")
+
+// preventsOpening reports whether an error of opening a file means that the file
+// is damaged. Any error does, because damage shows itself in many ways; but for
+// those that are known to have to do with the machine or with us.
+func preventsOpening(err error) bool {
+	if err == nil || errors.Is(err, errNewer) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return false
+	}
+	var d *duckdb.Error
+	if errors.As(err, &d) {
+		switch d.Type {
+		case duckdb.ErrorTypeInterrupt, duckdb.ErrorTypePermission, duckdb.ErrorTypeConnection:
+			return false
+		}
+	}
+	return !fromMachine(err)
+}
+
+// isDamage reports whether an error of an open file means that it is damaged.
+// Here the bar is higher than for opening: a question of ours that the engine
+// does not like is no reason to throw the file away.
+func isDamage(err error) bool {
+	var d *duckdb.Error
+	if !errors.As(err, &d) || fromMachine(err) {
+		return false
+	}
+	if d.Type == duckdb.ErrorTypeSerialization {
+		return true
+	}
+	text := strings.ToLower(d.Msg)
+	for _, sign := range []string{"corrupt", "checksum", "could not read enough bytes"} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// fromMachine reports whether an error comes from the machine rather than from
+// what is in a file. The engine gives its text only.
+func fromMachine(err error) bool {
+	text := strings.ToLower(err.Error())
+	for _, errno := range []syscall.Errno{
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES, syscall.EPERM,
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.EFBIG,
+	} {
+		if strings.Contains(text, strings.ToLower(errno.Error())) {
+			return true
+		}
+	}
+	return strings.Contains(text, "could not set lock") || strings.Contains(text, "out of memory error")
+}

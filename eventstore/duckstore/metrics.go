@@ -1,0 +1,44 @@
+package duckstore
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are those of one Store, all workspaces together: a label per workspace
+// would grow without bound.
+type metrics struct {
+	writes      prometheus.Histogram
+	rows        *prometheus.CounterVec // by table
+	questions   prometheus.Histogram
+	checkpoints prometheus.Histogram
+	lost        prometheus.Counter
+	open        prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		writes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "weir_eventstore_write_seconds", Help: "Time to write a batch, waiting for a checkpoint included, in seconds.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}),
+		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "weir_eventstore_rows_total", Help: "Rows written, by table: events, people or log; deleted: event rows that a newer version replaced.",
+		}, []string{"table"}),
+		questions: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "weir_eventstore_question_seconds", Help: "Time to answer a question, waiting for its turn included, in seconds.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+		}),
+		checkpoints: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "weir_eventstore_checkpoint_seconds", Help: "Time that a checkpoint held up the writes of its workspace, in seconds.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+		}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "weir_eventstore_lost_total", Help: "Times that a workspace's file was damaged and moved to quarantine.",
+		}),
+		open: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "weir_eventstore_open_workspaces", Help: "Workspaces whose files are open.",
+		}),
+	}
+	if r != nil {
+		r.MustRegister(m.writes, m.rows, m.questions, m.checkpoints, m.lost, m.open)
+	}
+	return m
+}

@@ -1,0 +1,249 @@
+package duckstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// schemaVersion is the version of the tables that this program reads and writes.
+// docs/format/events.md describes them.
+const schemaVersion = 1
+
+// The columns of the tables that do not depend on what is written. Positions are
+// two columns, because neighbours in the file come from several partitions: each
+// column alone stays narrow and sorted, and can be pruned by.
+var (
+	eventColumns = []string{"part USMALLINT", "seq BIGINT", "ts BIGINT", "name UINTEGER", "identity UINTEGER", "person UINTEGER", "session UINTEGER", "rest VARCHAR"}
+	peopleColumn = []string{"person UINTEGER", "id VARCHAR", "created_at BIGINT", "first_seen BIGINT", "last_seen BIGINT", "rest VARCHAR"}
+	logColumns   = []string{"part USMALLINT", "seq BIGINT", "received_at BIGINT", "time BIGINT", "receipt VARCHAR", "idx UINTEGER",
+		"kind VARCHAR", "item_id VARCHAR", "name VARCHAR", "user_id VARCHAR", "person UINTEGER", "source VARCHAR", "status VARCHAR",
+		"code VARCHAR", "field VARCHAR", "message VARCHAR", "warnings VARCHAR", "size UINTEGER"}
+	otherTables = map[string][]string{
+		"meta":    {"key VARCHAR", "value VARCHAR"},
+		"names":   {"code UINTEGER", "name VARCHAR"},
+		"places":  {"tab VARCHAR", "event UINTEGER", "property VARCHAR", "type UTINYINT", "slot VARCHAR"},
+		"commits": {"number BIGINT", "as_of BIGINT", "applied VARCHAR"},
+	}
+)
+
+// The tables that have property columns.
+const (
+	eventsTable = "events"
+	peopleTable = "people"
+)
+
+// load attaches the file, makes the tables if it is new, and reads what is kept
+// in memory.
+func (w *workspace) load(ctx context.Context) (err error) {
+	// The storage version is the engine's own, rather than its default, which old
+	// versions can read: strings are stored smaller.
+	attach := fmt.Sprintf("ATTACH %s AS %s (STORAGE_VERSION 'v1.5.0')", quoteText(w.path), w.schema)
+	if _, err := w.engine.db.ExecContext(ctx, attach); err != nil {
+		if strings.Contains(err.Error(), "newer version of DuckDB") {
+			return errors.Join(errNewer, err)
+		}
+		return fmt.Errorf("attach: %w", err)
+	}
+	if w.conn, err = w.engine.db.Conn(ctx); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	tables, err := w.columns(ctx)
+	if err != nil {
+		return err
+	}
+	if len(tables) == 0 {
+		if err := w.create(ctx); err != nil {
+			return err
+		}
+		if tables, err = w.columns(ctx); err != nil {
+			return err
+		}
+	}
+	if err := w.checkVersion(ctx); err != nil {
+		return err
+	}
+	w.checkpointed = w.store.options.Now()
+	return w.read(ctx, tables)
+}
+
+// create makes the tables of an empty file. The checkpoint afterwards keeps
+// schema changes and rows apart in the write-ahead log.
+func (w *workspace) create(ctx context.Context) error {
+	var script strings.Builder
+	table := func(name string, columns []string) {
+		fmt.Fprintf(&script, "CREATE TABLE %s.%s (%s);\n", w.schema, name, strings.Join(columns, ", "))
+	}
+	first := func(fixed []string) []string {
+		columns := slices.Clone(fixed)
+		for _, kind := range slotKinds {
+			for n := range kind.first {
+				columns = append(columns, kind.column(n)+" "+kind.sqlType)
+			}
+		}
+		return columns
+	}
+	script.WriteString("BEGIN;\n")
+	table(eventsTable, first(eventColumns))
+	table(peopleTable, first(peopleColumn))
+	table("log", logColumns)
+	for _, name := range slices.Sorted(maps.Keys(otherTables)) {
+		table(name, otherTables[name])
+	}
+	fmt.Fprintf(&script, "INSERT INTO %s.meta VALUES ('version', '%d');\nCOMMIT;\nCHECKPOINT %s", w.schema, schemaVersion, w.schema)
+	if _, err := w.conn.ExecContext(ctx, script.String()); err != nil {
+		return fmt.Errorf("create tables: %w", err)
+	}
+	return nil
+}
+
+// columns lists the columns of the file's tables, in their order.
+func (w *workspace) columns(ctx context.Context) (map[string][]string, error) {
+	const q = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = ? AND schema_name = 'main' ORDER BY table_name, column_index"
+	rows, err := w.conn.QueryContext(ctx, q, strings.Trim(w.schema, `"`))
+	if err != nil {
+		return nil, fmt.Errorf("list columns: %w", err)
+	}
+	tables := map[string][]string{}
+	err = scan(rows, func() error {
+		var table, column string
+		err := rows.Scan(&table, &column)
+		tables[table] = append(tables[table], column)
+		return err
+	})
+	return tables, err
+}
+
+func (w *workspace) checkVersion(ctx context.Context) error {
+	var text string
+	err := w.conn.QueryRowContext(ctx, "SELECT value FROM "+w.schema+".meta WHERE key = 'version'").Scan(&text)
+	if err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	version, err := strconv.Atoi(text)
+	switch {
+	case err != nil || version < 1:
+		return fmt.Errorf("read schema version: %q is none", text)
+	case version > schemaVersion:
+		return fmt.Errorf("schema version %d, this program knows up to %d: %w", version, schemaVersion, errNewer)
+	}
+	return nil
+}
+
+// read fills the memory from the file: catalogue, positions and bounds.
+func (w *workspace) read(ctx context.Context, tables map[string][]string) error {
+	c, err := w.readCatalogue(ctx, tables)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.catalogue = c
+	w.commits, w.applied = 0, map[int]uint64{}
+	var text string
+	err = w.conn.QueryRowContext(ctx, "SELECT number, applied FROM "+w.schema+".commits ORDER BY number DESC LIMIT 1").Scan(&w.commits, &text)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("read positions: %w", err)
+	}
+	if err == nil {
+		if err := json.Unmarshal([]byte(text), &w.applied); err != nil {
+			return fmt.Errorf("read positions: %w", err)
+		}
+	}
+	const bounds = "SELECT coalesce(min(received_at), 0), coalesce(max(received_at), 0) FROM %s.log"
+	if err := w.conn.QueryRowContext(ctx, fmt.Sprintf(bounds, w.schema)).Scan(&w.oldestReceived, &w.lastReceived); err != nil {
+		return fmt.Errorf("read bounds of log: %w", err)
+	}
+	return nil
+}
+
+func (w *workspace) readCatalogue(ctx context.Context, tables map[string][]string) (*catalogue, error) {
+	c := newCatalogue(tables[eventsTable], tables[peopleTable], w.store.options.Columns)
+	rows, err := w.conn.QueryContext(ctx, "SELECT name FROM "+w.schema+".names ORDER BY code")
+	if err != nil {
+		return nil, fmt.Errorf("read event names: %w", err)
+	}
+	err = scan(rows, func() error {
+		var name string
+		err := rows.Scan(&name)
+		c.add(name)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read event names: %w", err)
+	}
+	rows, err = w.conn.QueryContext(ctx, "SELECT tab, event, property, type, slot FROM "+w.schema+".places")
+	if err != nil {
+		return nil, fmt.Errorf("read catalogue of properties: %w", err)
+	}
+	err = scan(rows, func() error {
+		var table string
+		var p place
+		if err := rows.Scan(&table, &p.event, &p.property, &p.typ, &p.slot); err != nil {
+			return err
+		}
+		return c.layoutOf(table).restore(p)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read catalogue of properties: %w", err)
+	}
+	return c, w.readCounts(ctx, c)
+}
+
+// readCounts counts the events of every name: the counts are derived, so that
+// they cannot be wrong.
+func (w *workspace) readCounts(ctx context.Context, c *catalogue) error {
+	rows, err := w.conn.QueryContext(ctx, "SELECT name, count(*), min(ts), max(ts), max(person), max(session) FROM "+w.schema+".events GROUP BY name")
+	if err != nil {
+		return fmt.Errorf("count events: %w", err)
+	}
+	w.maxPerson, w.maxSession = 0, 0
+	return scan(rows, func() error {
+		var code, person, session uint32
+		var n nameCount
+		if err := rows.Scan(&code, &n.count, &n.first, &n.last, &person, &session); err != nil {
+			return fmt.Errorf("count events: %w", err)
+		}
+		if code == 0 || int(code) > len(c.counts) {
+			return fmt.Errorf("count events: event code %d of %d", code, len(c.counts))
+		}
+		c.counts[code-1] = n
+		w.maxPerson, w.maxSession = max(w.maxPerson, person), max(w.maxSession, session)
+		return nil
+	})
+}
+
+// scan calls fn for each row and closes the rows.
+func scan(rows *sql.Rows, fn func() error) (err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := fn(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// grow adds columns to a table. It is called between transactions; the
+// checkpoints before and after keep the change apart from rows in the
+// write-ahead log, which the engine may otherwise fail to replay.
+func (w *workspace) grow(ctx context.Context, table string, slots []string) error {
+	if err := w.checkpoint(ctx); err != nil {
+		return err
+	}
+	var script strings.Builder
+	for _, slot := range slots {
+		fmt.Fprintf(&script, "ALTER TABLE %s.%s ADD COLUMN %s %s;\n", w.schema, table, slot, kindOfSlot(slot).sqlType)
+	}
+	if _, err := w.conn.ExecContext(ctx, script.String()); err != nil {
+		return fmt.Errorf("add columns: %w", err)
+	}
+	w.unsaved = true
+	return w.checkpoint(ctx)
+}

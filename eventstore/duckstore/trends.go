@@ -1,0 +1,256 @@
+package duckstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/weirhq/weir/query"
+)
+
+// trends answers a question about counts over time, one statement per series
+// and two for uniques with a breakdown.
+func (r *reader) trends(ctx context.Context, plan *query.Plan) (*query.Answer, error) {
+	assembler := query.NewAssembler(plan)
+	for i := range plan.Trends.Series {
+		q := r.compile(plan.Trends, i)
+		if q == nil {
+			continue // an event that nobody has sent
+		}
+		count := q.count
+		if plan.Trends.Breakdown != nil {
+			count = q.countGroups
+		}
+		if err := count(ctx, assembler); err != nil {
+			return nil, fmt.Errorf("series %q: %w", plan.Trends.Series[i].Name, err)
+		}
+	}
+	return assembler.Answer()
+}
+
+// series is one series in the making: fragments of SQL over the table events, as
+// e, and the values bound in them.
+type series struct {
+	*reader
+	index   int
+	trends  *query.Trends
+	args    arguments
+	where   string
+	bucket  string    // the bucket's index
+	group   groupExpr // of the breakdown, if there is one
+	people  bool      // the group needs the person's row, as p
+	unique  string    // the column of which distinct values count; "": rows count
+	highest uint32    // of unique
+}
+
+// compile is nil if the series' event was never seen.
+func (r *reader) compile(t *query.Trends, index int) *series {
+	s := t.Series[index]
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	q := &series{reader: r, index: index, trends: t, bucket: bucketOf(t.Buckets)}
+	var event uint32
+	edges := t.Buckets.Edges
+	parts := []string{fmt.Sprintf("e.ts >= (%d) AND e.ts < (%d)", edges[0], edges[len(edges)-1])}
+	if s.Event != query.AnyEvent {
+		if event = r.catalogue.codes[s.Event]; event == 0 {
+			return nil
+		}
+		parts = append(parts, fmt.Sprintf("e.name = %d", event))
+	}
+	switch s.Measure {
+	case query.Users:
+		q.unique, q.highest = "e.person", r.maxPerson
+	case query.Sessions:
+		q.unique, q.highest = "e.session", r.maxSession
+		parts = append(parts, "e.session > 0")
+	}
+	c := &compiler{catalogue: r.catalogue, schema: r.schema, event: event, args: &q.args}
+	for _, p := range []query.Predicate{t.Where, s.Where} {
+		if p != nil {
+			parts = append(parts, c.predicate(p, true))
+		}
+	}
+	q.where = strings.Join(parts, " AND ")
+	if t.Breakdown != nil {
+		q.group = c.group(t.Breakdown.By)
+		q.people = t.Breakdown.By.On == query.OnUser
+	}
+	return q
+}
+
+// from is the table, with people if asked for.
+func (q *series) from(people bool) string {
+	from := " FROM " + q.schema + ".events e"
+	if people {
+		from += " LEFT JOIN " + q.schema + ".people p ON p.person = e.person"
+	}
+	return from + " WHERE " + q.where
+}
+
+// count counts a series without a breakdown. Each row of the statement is a
+// bucket and a value; the bucket of the total is null.
+func (q *series) count(ctx context.Context, a *query.Assembler) error {
+	var text string
+	switch {
+	case q.unique == "":
+		text = fmt.Sprintf("SELECT %s b, count(*)%s GROUP BY b", q.bucket, q.from(false))
+	case q.bitsFit(1):
+		text = fmt.Sprintf("WITH sets AS MATERIALIZED (SELECT %s b, %s ids%s GROUP BY b) SELECT b, bit_count(ids) FROM sets"+
+			" UNION ALL SELECT NULL, coalesce(bit_count(bit_or(ids)), 0) FROM sets", q.bucket, q.bits(), q.from(false))
+	default:
+		text = fmt.Sprintf("WITH pairs AS MATERIALIZED (SELECT DISTINCT %s b, %s id%s) SELECT b, count(*) FROM pairs GROUP BY b"+
+			" UNION ALL SELECT NULL, count(DISTINCT id) FROM pairs", q.bucket, q.unique, q.from(false))
+	}
+	return q.rows(ctx, text, q.args, func(rows *sql.Rows) error {
+		var bucket sql.NullInt64
+		var n float64
+		if err := rows.Scan(&bucket, &n); err != nil {
+			return err
+		}
+		if bucket.Valid {
+			a.Value(q.index, query.Group{}, int(bucket.Int64), n)
+		} else {
+			a.Total(q.index, query.Group{}, n)
+		}
+		return nil
+	})
+}
+
+// bits is an aggregate: the set of the unique numbers as a bit string. It is
+// three times as fast as the engine's DISTINCT, because the numbers are dense.
+func (q *series) bits() string {
+	return fmt.Sprintf("bitstring_agg(%s, 0::UINTEGER, %d::UINTEGER)", q.unique, q.highest)
+}
+
+// bitsFit reports whether bit strings for so many groups in all buckets, in each
+// thread, stay within a tenth of the memory.
+func (q *series) bitsFit(groups int) bool {
+	buckets := int64(len(q.trends.Buckets.Labels))
+	bytes := int64(q.highest)/8 + 64
+	return bytes*(buckets+1)*int64(groups)*int64(q.store.options.Threads) <= q.store.options.Memory/10
+}
+
+// countGroups counts a series with a breakdown.
+func (q *series) countGroups(ctx context.Context, a *query.Assembler) error {
+	if q.unique == "" {
+		return q.countRowsOfGroups(ctx, a)
+	}
+	top, err := q.topGroups(ctx, a)
+	if err != nil || len(top) == 0 {
+		return err
+	}
+	return q.countUniquesOf(ctx, a, top)
+}
+
+// order is that of query.Assembler: by total, then text, null last.
+const order = "ORDER BY total DESC, grp ASC NULLS LAST"
+
+// countRowsOfGroups counts rows in one statement: by group and bucket, then the
+// buckets of the highest groups.
+func (q *series) countRowsOfGroups(ctx context.Context, a *query.Assembler) error {
+	text := fmt.Sprintf("WITH cells AS MATERIALIZED (SELECT %s g, %s b, count(*) n%s GROUP BY g, b),"+
+		" top AS (SELECT g, sum(n) total, %s grp FROM cells GROUP BY g %s LIMIT %d)"+
+		" SELECT top.grp, cells.b, cells.n FROM cells JOIN top ON cells.g IS NOT DISTINCT FROM top.g",
+		q.group.key, q.bucket, q.from(q.people), q.group.text("g"), order, q.trends.Breakdown.Limit+1)
+	return q.rows(ctx, text, q.args, func(rows *sql.Rows) error {
+		var group sql.NullString
+		var bucket int
+		var n float64
+		if err := rows.Scan(&group, &bucket, &n); err != nil {
+			return err
+		}
+		a.Value(q.index, groupOf(group), bucket, n)
+		return nil
+	})
+}
+
+// topGroups tells the totals of the highest groups and returns the texts of those
+// whose buckets are needed.
+func (q *series) topGroups(ctx context.Context, a *query.Assembler) (top []sql.NullString, err error) {
+	text := fmt.Sprintf("SELECT %s grp, count(*) total FROM (SELECT DISTINCT %s g, %s id%s) GROUP BY g %s LIMIT %d",
+		q.group.text("g"), q.group.key, q.unique, q.from(q.people), order, q.trends.Breakdown.Limit+1)
+	err = q.rows(ctx, text, q.args, func(rows *sql.Rows) error {
+		var group sql.NullString
+		var total float64
+		if err := rows.Scan(&group, &total); err != nil {
+			return err
+		}
+		a.Total(q.index, groupOf(group), total)
+		if len(top) < q.trends.Breakdown.Limit {
+			top = append(top, group)
+		}
+		return nil
+	})
+	return top, err
+}
+
+// countUniquesOf counts the buckets of some groups.
+func (q *series) countUniquesOf(ctx context.Context, a *query.Assembler, top []sql.NullString) error {
+	var texts []string
+	args := q.args
+	condition := "false"
+	for _, group := range top {
+		if group.Valid {
+			texts = append(texts, args.bind(group.String))
+		} else {
+			condition = "grp IS NULL"
+		}
+	}
+	if len(texts) > 0 {
+		condition += " OR grp IN (" + strings.Join(texts, ", ") + ")"
+	}
+	// The texts are compared after grouping where there are fewer of them.
+	inner := fmt.Sprintf("SELECT DISTINCT %s g, %s b, %s id%s", q.group.key, q.bucket, q.unique, q.from(q.people))
+	text := fmt.Sprintf("SELECT grp, b, count(*) FROM (SELECT %s grp, b, id FROM (%s)) WHERE %s GROUP BY grp, b", q.group.text("g"), inner, condition)
+	if q.bitsFit(len(top)) {
+		inner = fmt.Sprintf("SELECT %s grp, %s b, %s id%s", q.group.text(q.group.key), q.bucket, q.unique, q.from(q.people))
+		text = fmt.Sprintf("SELECT grp, b, bit_count(bitstring_agg(id, 0::UINTEGER, %d::UINTEGER)) FROM (%s) WHERE %s GROUP BY grp, b", q.highest, inner, condition)
+	}
+	return q.rows(ctx, text, args, func(rows *sql.Rows) error {
+		var group sql.NullString
+		var bucket int
+		var n float64
+		if err := rows.Scan(&group, &bucket, &n); err != nil {
+			return err
+		}
+		a.Value(q.index, groupOf(group), bucket, n)
+		return nil
+	})
+}
+
+func groupOf(text sql.NullString) query.Group {
+	if !text.Valid {
+		return query.Group{}
+	}
+	return query.GroupOf(text.String)
+}
+
+// bucketOf is the index of an event's bucket. It is a division in each of the
+// runs (see query.Buckets), and a search among them. The narrow type makes the
+// engine count in an array instead of a hash table.
+func bucketOf(b query.Buckets) string {
+	n := len(b.Labels)
+	if n == 1 {
+		return "0"
+	}
+	sqlType := "UINTEGER"
+	switch {
+	case n <= 1<<8:
+		sqlType = "UTINYINT"
+	case n <= 1<<16:
+		sqlType = "USMALLINT"
+	}
+	return fmt.Sprintf("(%s)::%s", search(b.Runs()), sqlType)
+}
+
+// search halves the runs until one is left.
+func search(runs []query.Run) string {
+	if len(runs) == 1 {
+		r := runs[0]
+		return fmt.Sprintf("%d + (e.ts - (%d)) // %d", r.First, r.Start, r.Width)
+	}
+	half := len(runs) / 2
+	return fmt.Sprintf("CASE WHEN e.ts < (%d) THEN %s ELSE %s END", runs[half].From, search(runs[:half]), search(runs[half:]))
+}

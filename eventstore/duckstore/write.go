@@ -1,0 +1,383 @@
+package duckstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/eventstore"
+)
+
+// Write implements eventstore.Store.
+func (s *Store) Write(ctx context.Context, ws weir.WorkspaceID, batch *eventstore.Batch) error {
+	start := s.options.Now()
+	defer func() { s.metrics.writes.Observe(s.options.Now().Sub(start).Seconds()) }()
+	return s.with(ctx, ws, "write to", func(w *workspace) error { return w.write(ctx, batch) })
+}
+
+func (w *workspace) write(ctx context.Context, batch *eventstore.Batch) error {
+	w.writer.Lock()
+	defer w.writer.Unlock()
+	b := w.prepare(batch)
+	if b.empty() {
+		return nil
+	}
+	err := w.place(ctx, b)
+	if err == nil {
+		err = w.commit(ctx, b)
+	}
+	if err != nil {
+		// The memory may be ahead of the file now. Without it being put right the
+		// workspace must not go on.
+		if e := w.reread(); e != nil {
+			w.store.mu.Lock()
+			w.depart()
+			w.store.mu.Unlock()
+			return errors.Join(err, fmt.Errorf("read catalogue again: %w", e))
+		}
+		return err
+	}
+	w.lastWrite = w.store.options.Now()
+	w.unsaved = true
+	w.wakeIfLong()
+	b.count(w.store.metrics)
+	return nil
+}
+
+// reread fills the memory from the file.
+func (w *workspace) reread() error {
+	ctx := context.Background()
+	tables, err := w.columns(ctx)
+	if err != nil {
+		return err
+	}
+	return w.read(ctx, tables)
+}
+
+// rows is a batch as it is written: without what was written before.
+type rows struct {
+	batch    *eventstore.Batch
+	events   []weir.Event
+	codes    []uint32 // of events' names
+	log      []weir.Outcome
+	moves    map[uint32]eventstore.Move // by identity; the last one holds
+	people   []weir.Person
+	erased   []uint32 // numbers of people rows to be deleted: replaced or gone
+	applied  map[int]uint64
+	advances bool
+	deleted  int
+
+	newNames  []string // with codes from firstCode
+	firstCode uint32
+	newPlaces []tablePlace
+}
+
+type tablePlace struct {
+	table string
+	place
+}
+
+func (b *rows) empty() bool {
+	return !b.advances && len(b.events)+len(b.log)+len(b.people)+len(b.erased)+len(b.moves)+len(b.batch.Replaced) == 0
+}
+
+func (b *rows) count(m *metrics) {
+	m.rows.WithLabelValues("events").Add(float64(len(b.events)))
+	m.rows.WithLabelValues("people").Add(float64(len(b.people)))
+	m.rows.WithLabelValues("log").Add(float64(len(b.log)))
+	m.rows.WithLabelValues("deleted").Add(float64(b.deleted))
+}
+
+// prepare works out what a batch changes. It changes nothing itself.
+func (w *workspace) prepare(batch *eventstore.Batch) *rows {
+	b := &rows{batch: batch, applied: maps.Clone(w.applied), moves: map[uint32]eventstore.Move{}}
+	for partition, seq := range batch.Applied {
+		if seq > b.applied[partition] {
+			b.applied[partition] = seq
+			b.advances = true
+		}
+	}
+	for _, m := range batch.Moves {
+		b.moves[m.Identity] = m
+	}
+	replaced := map[weir.Position]bool{}
+	for _, p := range batch.Replaced {
+		replaced[p] = true
+	}
+	isNew := func(p weir.Position) bool { return p.Seq() > w.applied[p.Partition()] }
+	for _, e := range batch.Events {
+		if !isNew(e.Position) || replaced[e.Position] {
+			continue
+		}
+		if m, ok := b.moves[e.Identity]; ok {
+			e.Person = m.Person
+		}
+		b.events = append(b.events, e)
+	}
+	for _, o := range batch.Log {
+		if isNew(o.Position) {
+			b.log = append(b.log, o)
+		}
+	}
+	last := map[uint32]int{} // a person that comes twice is as it was said last
+	for i, p := range batch.People {
+		last[p.Number] = i
+	}
+	for i, p := range batch.People {
+		if last[p.Number] == i {
+			b.people = append(b.people, p)
+			b.erased = append(b.erased, p.Number)
+		}
+	}
+	b.erased = append(b.erased, batch.Gone...)
+	// Neighbours in the file should be neighbours in the log and alike in time:
+	// that is what makes columns small and zone maps narrow.
+	slices.SortFunc(b.events, func(x, y weir.Event) int { return int(x.Position - y.Position) })
+	slices.SortFunc(b.log, func(x, y weir.Outcome) int { return int(x.Position - y.Position) })
+	return b
+}
+
+// place finds columns for all properties of the batch, adding to the catalogue
+// and to the tables as needed.
+func (w *workspace) place(ctx context.Context, b *rows) error {
+	w.mu.Lock()
+	c := w.catalogue
+	grown := map[string][]string{}
+	assign := func(l *layout, event uint32, properties []weir.Property) {
+		for _, p := range properties {
+			if p.Value.Type == weir.Null {
+				continue
+			}
+			key := placeKey{event, p.Value.Type, p.Name}
+			if _, known := l.places[key]; known || l.full {
+				continue
+			}
+			placed, more := l.assign(key)
+			b.newPlaces = append(b.newPlaces, tablePlace{l.table, placed})
+			grown[l.table] = append(grown[l.table], more...)
+		}
+	}
+	b.codes = make([]uint32, len(b.events))
+	b.firstCode = uint32(len(c.names)) + 1
+	for i, e := range b.events {
+		code := c.codes[e.Name]
+		if code == 0 {
+			code = c.add(e.Name)
+			b.newNames = append(b.newNames, e.Name)
+		}
+		b.codes[i] = code
+		assign(c.events, code, e.Properties)
+	}
+	for _, p := range b.people {
+		assign(c.people, 0, p.Traits)
+	}
+	w.mu.Unlock()
+	for _, table := range []string{eventsTable, peopleTable} {
+		if len(grown[table]) > 0 {
+			if err := w.grow(ctx, table, grown[table]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// commit writes the batch in one transaction.
+func (w *workspace) commit(ctx context.Context, b *rows) error {
+	if err := w.exec(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	deleted, err := w.change(ctx, b)
+	if err == nil {
+		// Whoever asks from now on may meet the new rows, so the bounds come first.
+		w.widen(b)
+		err = w.exec(ctx, "COMMIT")
+	}
+	if err != nil {
+		if e := w.exec(context.WithoutCancel(ctx), "ROLLBACK"); e != nil && !strings.Contains(e.Error(), "no transaction is active") {
+			err = errors.Join(err, e)
+		}
+		return err
+	}
+	w.settle(b, deleted)
+	return nil
+}
+
+// change does all that is in the transaction: first what happens to rows that
+// are there, then the new rows.
+func (w *workspace) change(ctx context.Context, b *rows) (deleted []deletedEvent, err error) {
+	if deleted, err = w.deleteReplaced(ctx, b.batch.Replaced); err != nil {
+		return nil, err
+	}
+	if err := w.move(ctx, b.moves); err != nil {
+		return nil, err
+	}
+	if err := w.erasePeople(ctx, b.erased); err != nil {
+		return nil, err
+	}
+	applied, err := json.Marshal(b.applied)
+	if err != nil {
+		return nil, fmt.Errorf("write positions: %w", err)
+	}
+	for _, step := range []func() error{
+		func() error { return w.appendNames(b) },
+		func() error { return w.appendPlaces(b.newPlaces) },
+		func() error { return w.appendEvents(b.events, b.codes) },
+		func() error { return w.appendPeople(b.people) },
+		func() error { return w.appendLog(b.log) },
+		func() error {
+			return w.append("commits", 1, 3, func(_ int, row []any) {
+				row[0], row[1], row[2] = w.commits+1, int64(b.batch.AsOf), string(applied)
+			})
+		},
+	} {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return deleted, nil
+}
+
+// deletedEvent is what the catalogue needs to know of a row that went.
+type deletedEvent struct {
+	code uint32
+	time weir.Micros
+}
+
+func (w *workspace) deleteReplaced(ctx context.Context, positions []weir.Position) ([]deletedEvent, error) {
+	if len(positions) == 0 {
+		return nil, nil
+	}
+	q := newList("DELETE FROM " + w.schema + ".events USING (VALUES ")
+	for _, p := range positions {
+		q.item("(%d::USMALLINT, %d::BIGINT)", p.Partition(), p.Seq())
+	}
+	rows, err := w.conn.QueryContext(ctx, q.end(") gone(p, s) WHERE part = p AND seq = s RETURNING name, ts"))
+	if err != nil {
+		return nil, fmt.Errorf("delete replaced events: %w", err)
+	}
+	var out []deletedEvent
+	err = scan(rows, func() error {
+		var d deletedEvent
+		err := rows.Scan(&d.code, &d.time)
+		out = append(out, d)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("delete replaced events: %w", err)
+	}
+	return out, nil
+}
+
+// move rewrites the person of rows that are there; prepare did it for those of
+// the batch.
+func (w *workspace) move(ctx context.Context, moves map[uint32]eventstore.Move) error {
+	if len(moves) == 0 {
+		return nil
+	}
+	first, last := weir.Micros(1<<62), weir.Micros(-1<<62)
+	q := newList("UPDATE " + w.schema + ".events SET person = p FROM (VALUES ")
+	for _, identity := range slices.Sorted(maps.Keys(moves)) {
+		m := moves[identity]
+		q.item("(%d::UINTEGER, %d::UINTEGER, %d::BIGINT, %d::BIGINT)", m.Identity, m.Person, m.From, m.To)
+		first, last = min(first, m.From), max(last, m.To)
+	}
+	// The bounds of all moves together are what zone maps can prune by.
+	text := q.end(fmt.Sprintf(") moved(i, p, a, z) WHERE identity = i AND ts BETWEEN a AND z AND ts BETWEEN %d AND %d AND person <> p", first, last))
+	if err := w.exec(ctx, text); err != nil {
+		return fmt.Errorf("move events: %w", err)
+	}
+	return nil
+}
+
+func (w *workspace) erasePeople(ctx context.Context, numbers []uint32) error {
+	if len(numbers) == 0 {
+		return nil
+	}
+	q := newList("DELETE FROM " + w.schema + ".people USING (VALUES ")
+	for _, n := range numbers {
+		q.item("(%d::UINTEGER)", n)
+	}
+	if err := w.exec(ctx, q.end(") gone(n) WHERE person = n")); err != nil {
+		return fmt.Errorf("delete people: %w", err)
+	}
+	return nil
+}
+
+// widen moves the bounds that questions rely on, before the rows can be seen.
+func (w *workspace) widen(b *rows) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range b.events {
+		w.maxPerson, w.maxSession = max(w.maxPerson, e.Person), max(w.maxSession, e.Session)
+	}
+	for _, m := range b.moves {
+		w.maxPerson = max(w.maxPerson, m.Person)
+	}
+	for _, o := range b.log {
+		if w.oldestReceived == 0 || o.ReceivedAt < w.oldestReceived {
+			w.oldestReceived = o.ReceivedAt
+		}
+		w.lastReceived = max(w.lastReceived, o.ReceivedAt)
+	}
+}
+
+// settle takes a committed batch into the memory.
+func (w *workspace) settle(b *rows, deleted []deletedEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.commits++
+	w.applied = b.applied
+	b.deleted = len(deleted)
+	for _, d := range deleted {
+		n := &w.catalogue.counts[d.code-1]
+		n.count--
+		n.stale = n.stale || d.time == n.first || d.time == n.last
+	}
+	for i, e := range b.events {
+		n := &w.catalogue.counts[b.codes[i]-1]
+		if n.count == 0 {
+			*n = nameCount{first: e.Time, last: e.Time}
+		}
+		n.count++
+		n.first, n.last = min(n.first, e.Time), max(n.last, e.Time)
+	}
+}
+
+func (w *workspace) exec(ctx context.Context, q string) error {
+	_, err := w.conn.ExecContext(ctx, q)
+	return err
+}
+
+// list builds a statement with a list of numbers. Numbers are written out: they
+// cannot be anything else, and thousands of parameters are slow.
+type list struct {
+	strings.Builder
+	n int
+}
+
+func newList(start string) *list {
+	l := &list{}
+	l.WriteString(start)
+	return l
+}
+
+func (l *list) item(format string, numbers ...any) {
+	if l.n++; l.n > 1 {
+		l.WriteByte(',')
+	}
+	fmt.Fprintf(l, format, numbers...)
+}
+
+func (l *list) end(rest string) string {
+	l.WriteString(rest)
+	return l.String()
+}
