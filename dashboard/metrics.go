@@ -38,7 +38,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	return m
 }
 
-// measure times a route. Labels are patterns, never paths: paths name
+// measure times a route, and bounds the time. Labels are patterns, never paths: paths name
 // workspaces and people.
 func (s *Server) measure(pattern string, next http.Handler) http.Handler {
 	if strings.HasSuffix(pattern, "/live") {
@@ -46,6 +46,11 @@ func (s *Server) measure(pattern string, next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now() // durations are measured by the real clock
+		if strings.Contains(pattern, apiPrefix) {
+			// A question may take longer than a server gives to answers in general.
+			// Where there is no connection, in tests, there is no deadline either.
+			_ = http.NewResponseController(w).SetWriteDeadline(start.Add(s.options.QueryTimeout + patience))
+		}
 		rec := &statusRecorder{ResponseWriter: w}
 		next.ServeHTTP(rec, r)
 		if rec.status == 0 {
