@@ -165,9 +165,9 @@ func (p *parser) operandList(op string, n *node) []string {
 	return texts
 }
 
-// maxPattern bounds what a pattern becomes when it is compiled, in units of one
-// instruction or one range of a character class. The RE2 of the engines stops at
-// 8 MiB, which is several times that.
+// maxPattern bounds the patterns of a question together, in units of one
+// character or one range of a character class after repetitions are unrolled.
+// The RE2 of the engines stops at 8 MiB, which is several times that.
 const maxPattern = 20_000
 
 // pattern checks a regular expression and returns it as regexp/syntax prints
@@ -183,19 +183,30 @@ func (p *parser) pattern(op string, n *node) string {
 		p.fail(n.path, "The value of %s must be a regular expression in RE2's syntax: %s.", op, clip(strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
 		return ""
 	}
-	program, err := syntax.Compile(tree.Simplify())
-	if err != nil {
-		p.fail(n.path, "The value of %s is a regular expression that does not compile.", op)
-		return ""
-	}
-	size := len(program.Inst)
-	for _, inst := range program.Inst {
-		size += len(inst.Rune) / 2
-	}
-	if size > maxPattern {
-		p.fail(n.path, "The regular expression is too large; use fewer repetitions and character classes.")
+	if p.patterns += patternSize(tree); p.patterns > maxPattern {
+		p.fail(n.path, "The regular expressions of the question are too large; use fewer repetitions and character classes.")
 	}
 	return tree.String()
+}
+
+// patternSize is the size of a pattern in the units of maxPattern. Compiling it
+// would tell too, but takes megabytes for what is to be refused.
+func patternSize(tree *syntax.Regexp) int {
+	size := 1
+	switch tree.Op {
+	case syntax.OpLiteral:
+		size = len(tree.Rune)
+	case syntax.OpCharClass:
+		size += len(tree.Rune) / 2
+	}
+	for _, sub := range tree.Sub {
+		size += patternSize(sub)
+	}
+	if tree.Op == syntax.OpRepeat {
+		// {2,} is two and a loop; syntax allows 1,000 at most, nested ones multiplied.
+		size *= max(tree.Min, tree.Max, 1)
+	}
+	return size
 }
 
 // bounds reads the number or numbers of a range.

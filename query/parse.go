@@ -63,10 +63,11 @@ func Parse(question []byte, env Env) (*Plan, *weir.Error) {
 // parser keeps the first error. Its methods go on with zero values after one,
 // so that they need not ask for it at every step.
 type parser struct {
-	now     time.Time
-	zone    *time.Location
-	filters int // conditions so far
-	fault   *weir.Error
+	now      time.Time
+	zone     *time.Location
+	filters  int // conditions and groups so far
+	patterns int // size of regular expressions so far
+	fault    *weir.Error
 }
 
 func (p *parser) fail(path, format string, args ...any) {
