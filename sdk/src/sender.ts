@@ -116,7 +116,7 @@ export function openSender(url: string, queue: Queue, pace: Pace): Sender {
     let after: string | null = null
     flight = batch
     // A browser refuses to keep a request alive if others have used up what it allows: then without.
-    outlives = !failures && bytes(body) < 64e3
+    outlives = !failures && 'keepalive' in Request.prototype && bytes(body) < 64e3
     try {
       // A string goes out as text/plain, which needs no preflight. A redirect would turn the POST into
       // a GET, whose 200 means nothing.
