@@ -1,0 +1,95 @@
+import type { LiveRow } from '../api/types';
+
+/** How many rows are kept: what a person can look through, and a browser draw. */
+export const FEED_LIMIT = 500;
+
+/** New rows are shown this often, in ms, however fast they come: as fast as eyes follow. */
+const FLUSH_EVERY = 120;
+
+/** A row, and whether it came while somebody was watching. */
+export interface FeedEntry {
+  row: LiveRow;
+  fresh: boolean;
+}
+
+export interface FeedView {
+  /** Newest first. */
+  entries: readonly FeedEntry[];
+  paused: boolean;
+  /** How many rows wait for the feed to be resumed; at most FEED_LIMIT are kept. */
+  waiting: number;
+}
+
+/** Puts new rows, oldest first, before those that are there; a row that is there already is not repeated. */
+export function prepend(
+  entries: readonly FeedEntry[],
+  arrived: readonly FeedEntry[],
+  limit = FEED_LIMIT,
+): readonly FeedEntry[] {
+  const known = new Set(entries.map((entry) => entry.row.position));
+  const added: FeedEntry[] = [];
+  for (const entry of arrived) {
+    if (known.has(entry.row.position)) continue;
+    known.add(entry.row.position);
+    added.push(entry);
+  }
+  if (added.length === 0) return entries;
+  return [...added.reverse(), ...entries].slice(0, limit);
+}
+
+/** The rows of the live view: bounded, drawn in gulps, and still while it is paused. */
+export class LiveFeed {
+  private view: FeedView = { entries: [], paused: false, waiting: 0 };
+  private pending: FeedEntry[] = [];
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly listeners = new Set<() => void>();
+
+  readonly subscribe = (listener: () => void) => {
+    this.listeners.add(listener);
+    return () => {
+      this.listeners.delete(listener);
+    };
+  };
+
+  readonly current = (): FeedView => this.view;
+
+  /** Takes a row that just arrived. */
+  receive(row: LiveRow) {
+    this.pending.push({ row, fresh: true });
+    if (this.pending.length > FEED_LIMIT) this.pending.shift();
+    this.timer ??= setTimeout(() => this.flush(), FLUSH_EVERY);
+  }
+
+  /** Adds what arrived before the feed was opened, newest first, beneath what came since. */
+  seed(rows: readonly LiveRow[]) {
+    const older = prepend([], rows.map((row) => ({ row, fresh: false })).reverse());
+    const entries = prepend(older, [...this.view.entries].reverse());
+    this.show({ ...this.view, entries });
+  }
+
+  pause() {
+    if (!this.view.paused) this.show({ ...this.view, paused: true });
+  }
+
+  resume() {
+    const entries = prepend(this.view.entries, this.pending);
+    this.pending = [];
+    this.show({ entries, paused: false, waiting: 0 });
+  }
+
+  private flush() {
+    this.timer = undefined;
+    if (this.view.paused) {
+      this.show({ ...this.view, waiting: this.pending.length });
+      return;
+    }
+    const entries = prepend(this.view.entries, this.pending);
+    this.pending = [];
+    this.show({ ...this.view, entries });
+  }
+
+  private show(view: FeedView) {
+    this.view = view;
+    for (const listener of this.listeners) listener();
+  }
+}

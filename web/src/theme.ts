@@ -1,0 +1,76 @@
+import { createTheme, type MantineColorsTuple } from '@mantine/core';
+
+/** The colour of the product: deep water. */
+const river: MantineColorsTuple = [
+  '#e8f5f8',
+  '#d0eaf0',
+  '#a2d5e1',
+  '#73bfd1',
+  '#4fadc4',
+  '#2f99b3',
+  '#18829d',
+  '#0f6f8a',
+  '#0b5a71',
+  '#084555',
+];
+
+/** Cool greys, so that neutral surfaces do not look brown beside the river. */
+const gray: MantineColorsTuple = [
+  '#f5f8f9',
+  '#ecf1f3',
+  '#e1e8eb',
+  '#d0d9de',
+  '#b0bcc3',
+  '#86959e',
+  '#5a6972',
+  '#414e57',
+  '#2a353c',
+  '#141c21',
+];
+
+/** From text (0) to the page's ground (7) in the dark scheme. */
+const dark: MantineColorsTuple = [
+  '#dbe4e8',
+  '#b9c6cd',
+  '#8fa0a9',
+  '#66777f',
+  '#2f3d45',
+  '#243038',
+  '#182227',
+  '#131b20',
+  '#0e1519',
+  '#0a1013',
+];
+
+export const theme = createTheme({
+  colors: { river, gray, dark },
+  primaryColor: 'river',
+  primaryShade: { light: 7, dark: 4 },
+  autoContrast: true,
+  black: '#141c21',
+  fontFamily: "'Inter Variable', system-ui, -apple-system, 'Segoe UI', sans-serif",
+  fontFamilyMonospace: "'JetBrains Mono Variable', ui-monospace, 'SF Mono', Menlo, monospace",
+  defaultRadius: 'md',
+  radius: { xs: '3px', sm: '5px', md: '8px', lg: '12px', xl: '20px' },
+  fontSizes: { xs: '0.75rem', sm: '0.8125rem', md: '0.875rem', lg: '1rem', xl: '1.125rem' },
+  headings: {
+    fontWeight: '640',
+    sizes: {
+      h1: { fontSize: '1.375rem', lineHeight: '1.3' },
+      h2: { fontSize: '1rem', lineHeight: '1.4' },
+      h3: { fontSize: '0.875rem', lineHeight: '1.4' },
+    },
+  },
+  cursorType: 'pointer',
+  respectReducedMotion: true,
+  components: {
+    Tooltip: {
+      defaultProps: { openDelay: 250, withArrow: true, events: { hover: true, focus: true, touch: true } },
+    },
+    Popover: { defaultProps: { shadow: 'md', radius: 'md' } },
+    Menu: { defaultProps: { shadow: 'md', radius: 'md' } },
+    Modal: { defaultProps: { radius: 'lg', centered: true } },
+    TextInput: { defaultProps: { size: 'sm' } },
+    Select: { defaultProps: { size: 'sm' } },
+  },
+});
