@@ -149,23 +149,41 @@ func (s *Seen) Lookup(ctx context.Context, keys []state.ItemKey) ([]state.Entry,
 	}
 	start := time.Now()
 	entries := make([]state.Entry, len(keys))
-	for i, k := range sortedKeys(keys) {
-		if i%256 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		value, closer, err := s.db.Get(k.key[:])
-		if errors.Is(err, pebble.ErrNotFound) {
-			continue
-		} else if err != nil {
-			return nil, fmt.Errorf("look up seen items: %w", err)
-		}
-		entries[k.n], err = readEntry(value)
-		if err := errors.Join(err, closer.Close()); err != nil {
-			return nil, fmt.Errorf("look up seen items: %w", err)
-		}
+	if err := s.lookup(ctx, sortedKeys(keys), entries); err != nil {
+		return nil, fmt.Errorf("look up seen items: %w", err)
 	}
 	s.metrics.seenLookups.Observe(time.Since(start).Seconds())
 	return entries, nil
+}
+
+// lookup walks one iterator over sorted keys. UseL6Filters: most keys are new,
+// and without the filter of the lowest level, where nearly all that was seen
+// lies, each would read a block in vain.
+func (s *Seen) lookup(ctx context.Context, sorted []numbered, entries []state.Entry) (err error) {
+	iter, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, iter.Close()) }()
+	for i, k := range sorted {
+		if i%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !iter.SeekPrefixGE(k.key[:]) {
+			if err := iter.Error(); err != nil {
+				return err
+			}
+			continue
+		}
+		value, err := iter.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if entries[k.n], err = readEntry(value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Put stores entries, durably when it returns.
