@@ -69,7 +69,7 @@ type valuesOutput struct {
 
 // listValues reads events, so it counts as a question.
 func (s *Server) listValues(ctx context.Context, in *valuesInput) (*valuesOutput, error) {
-	leave, ok := s.queries.enter(in.Workspace)
+	leave, ok := s.queries.enter(ctx, in.Workspace)
 	if !ok {
 		s.metrics.refused.WithLabelValues("values").Inc()
 		return nil, errBusy()

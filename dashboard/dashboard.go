@@ -64,8 +64,8 @@ type Options struct {
 	Version string
 	// QueryTimeout ends a question that takes longer. Default 30 s.
 	QueryTimeout time.Duration
-	// QueriesAtOnce bounds the questions that a workspace may have running.
-	// Default 4.
+	// QueriesAtOnce bounds the questions that a workspace may have running. More
+	// wait for a second, and are then refused with 503. Default 4.
 	QueriesAtOnce int
 	// StreamsAtOnce bounds the live views that a workspace may have open.
 	// Default 32.
@@ -108,7 +108,7 @@ func New(parts Parts, options *Options) (*Server, error) {
 		adminKey:  sha256.Sum256([]byte(o.AdminKey)),
 		metrics:   newMetrics(o.Metrics),
 		signIns:   newAttempts(o.Now),
-		queries:   newGate(o.QueriesAtOnce),
+		queries:   newGate(o.QueriesAtOnce, turn),
 		streams:   newStreams(o.StreamsAtOnce),
 		heartbeat: heartbeat,
 	}
@@ -126,6 +126,9 @@ func New(parts Parts, options *Options) (*Server, error) {
 	s.handler = s.chain(s.router)
 	return s, nil
 }
+
+// turn is how long a question may wait for another one to end.
+const turn = time.Second
 
 func withDefaults(options *Options) Options {
 	var o Options

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"sync"
@@ -9,31 +10,77 @@ import (
 	"github.com/weirhq/weir"
 )
 
-// gate bounds how much of something a workspace may have going on at once.
+// gate bounds how much of something a workspace may have going on at once. Who
+// finds it full waits a little: an application that opens asks several questions
+// at the same moment.
 type gate struct {
-	limit int
+	limit    int
+	patience time.Duration // 0: nobody waits
 
-	mu   sync.Mutex
-	busy map[weir.WorkspaceID]int
+	mu    sync.Mutex
+	rooms map[weir.WorkspaceID]*room
 }
 
-func newGate(limit int) *gate { return &gate{limit: limit, busy: map[weir.WorkspaceID]int{}} }
+type room struct {
+	places chan struct{} // one token for each that is in
+	users  int           // in or waiting; guarded by the gate's mu
+}
+
+// crowd is how many may wait for a place, for each who is in.
+const crowd = 4
+
+func newGate(limit int, patience time.Duration) *gate {
+	return &gate{limit: limit, patience: patience, rooms: map[weir.WorkspaceID]*room{}}
+}
 
 // enter reports whether there is room; leave must then be called, once.
-func (g *gate) enter(ws weir.WorkspaceID) (leave func(), ok bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.busy[ws] >= g.limit {
+func (g *gate) enter(ctx context.Context, ws weir.WorkspaceID) (leave func(), ok bool) {
+	r, ok := g.join(ws)
+	if !ok {
 		return nil, false
 	}
-	g.busy[ws]++
-	return func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.busy[ws]--; g.busy[ws] == 0 {
-			delete(g.busy, ws)
-		}
-	}, true
+	leave = func() {
+		<-r.places
+		g.part(ws, r)
+	}
+	select {
+	case r.places <- struct{}{}:
+		return leave, true
+	default:
+	}
+	timer := time.NewTimer(g.patience)
+	defer timer.Stop()
+	select {
+	case r.places <- struct{}{}:
+		return leave, true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	g.part(ws, r)
+	return nil, false
+}
+
+func (g *gate) join(ws weir.WorkspaceID) (*room, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.rooms[ws]
+	if r == nil {
+		r = &room{places: make(chan struct{}, g.limit)}
+		g.rooms[ws] = r
+	}
+	if r.users >= g.limit*(1+crowd) {
+		return nil, false
+	}
+	r.users++
+	return r, true
+}
+
+func (g *gate) part(ws weir.WorkspaceID, r *room) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r.users--; r.users == 0 {
+		delete(g.rooms, ws)
+	}
 }
 
 const (

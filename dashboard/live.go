@@ -197,12 +197,12 @@ type stream struct {
 }
 
 func newStreams(limit int) *streams {
-	return &streams{gate: newGate(limit), open: map[*stream]struct{}{}}
+	return &streams{gate: newGate(limit, 0), open: map[*stream]struct{}{}}
 }
 
 // begin returns the context of a new stream; end must be called when it is over.
 func (s *streams) begin(ctx context.Context, ws weir.WorkspaceID, session string) (_ context.Context, end func(), err error) {
-	leave, ok := s.gate.enter(ws)
+	leave, ok := s.gate.enter(ctx, ws)
 	if !ok {
 		return nil, nil, newProblem(http.StatusServiceUnavailable, "busy", "This workspace has too many live views open. Close one.").retry(5 * time.Second)
 	}

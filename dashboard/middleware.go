@@ -38,10 +38,10 @@ func (s *Server) sameOrigin(next http.Handler) http.Handler {
 	return protection.Handler(next)
 }
 
-// The web application loads everything from here. Its component kit sets style
-// attributes and style elements at run time, and inlines small images.
+// The web application loads everything from here. Its component kit sets styles
+// at run time, and has a small image inside of its style sheet.
 const (
-	appPolicy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; " +
+	appPolicy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 		"connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 	apiPolicy = "default-src 'none'; frame-ancestors 'none'"
 )

@@ -41,7 +41,7 @@ func (s *Server) ask(ctx context.Context, in *askInput) (*answerOutput, error) {
 
 // answer asks the store, within the bounds of time and number.
 func (s *Server) answer(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) (*query.Answer, error) {
-	leave, ok := s.queries.enter(ws)
+	leave, ok := s.queries.enter(ctx, ws)
 	if !ok {
 		s.metrics.refused.WithLabelValues("question").Inc()
 		return nil, errBusy()

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/weirhq/weir"
@@ -41,6 +42,7 @@ func TestQuestionsCountInTheWorkspacesZone(t *testing.T) {
 
 func TestQuestionsAreLimited(t *testing.T) {
 	w := newWorld(t)
+	w.queries.patience = 0
 	started, release, done := make(chan struct{}), make(chan struct{}), make(chan int)
 	w.events.ask = func(context.Context, weir.WorkspaceID, *query.Plan) (*query.Answer, error) {
 		started <- struct{}{}
@@ -68,9 +70,54 @@ func TestQuestionsAreLimited(t *testing.T) {
 			t.Errorf("status %d", code)
 		}
 	}
-	if len(w.queries.busy) != 0 {
-		t.Errorf("left behind: %v", w.queries.busy)
+	if len(w.queries.rooms) != 0 {
+		t.Errorf("left behind: %v", w.queries.rooms)
 	}
+}
+
+func TestGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1, time.Second)
+		leave, ok := g.enter(t.Context(), "acme")
+		if !ok {
+			t.Fatal("refused an empty room")
+		}
+		start := time.Now()
+		if _, ok := g.enter(t.Context(), "acme"); ok || time.Since(start) != time.Second {
+			t.Errorf("let in %v after %v, want a refusal after a second", ok, time.Since(start))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, ok := g.enter(ctx, "acme"); ok {
+			t.Error("let in who is gone")
+		}
+
+		results := make(chan bool)
+		for range crowd {
+			go func() {
+				leave, ok := g.enter(t.Context(), "acme")
+				results <- ok
+				if ok {
+					leave()
+				}
+			}()
+		}
+		synctest.Wait()
+		start = time.Now()
+		if _, ok := g.enter(t.Context(), "acme"); ok || time.Since(start) != 0 {
+			t.Errorf("let in %v after %v, want a refusal at once: too many wait", ok, time.Since(start))
+		}
+		leave()
+		for range crowd { // one after the other
+			if !<-results {
+				t.Error("who waited was refused although there was room")
+			}
+		}
+		synctest.Wait()
+		if len(g.rooms) != 0 {
+			t.Errorf("left behind: %v", g.rooms)
+		}
+	})
 }
 
 func TestQuestionsEndInTime(t *testing.T) {
@@ -121,8 +168,8 @@ func TestFaultsAreLoggedAndNotShown(t *testing.T) {
 	if strings.Contains(rec.Body.String(), "hunter2") || !strings.Contains(w.log.String(), "hunter2") {
 		t.Errorf("shown: %s, log: %s", rec.Body, w.log)
 	}
-	if len(w.queries.busy) != 0 {
-		t.Errorf("a fault holds a place: %v", w.queries.busy)
+	if len(w.queries.rooms) != 0 {
+		t.Errorf("a fault holds a place: %v", w.queries.rooms)
 	}
 }
 

@@ -111,7 +111,7 @@ type usersOutput struct {
 const searchTime = 3 * time.Second
 
 func (s *Server) listUsers(ctx context.Context, in *listUsersInput) (*usersOutput, error) {
-	leave, ok := s.queries.enter(in.Workspace)
+	leave, ok := s.queries.enter(ctx, in.Workspace)
 	if !ok {
 		s.metrics.refused.WithLabelValues("search").Inc()
 		return nil, errBusy()
