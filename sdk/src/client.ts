@@ -77,7 +77,7 @@ export function openClient(key: string, options: Options): Client {
   const profile = openProfile(store, name)
   const queue = openQueue(store, `${name}.`)
   const sender = openSender(
-    `${options.host || home.host || location.origin}/v1/items?key=${encodeURIComponent(key)}`,
+    `${(options.host || home.host || location.origin).replace(/\/+$/, '')}/v1/items?key=${encodeURIComponent(key)}`,
     queue,
     { interval: options.interval || 1000, batch: options.batch || 50 },
   )

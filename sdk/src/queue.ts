@@ -1,5 +1,6 @@
 import type { Store } from './store.js'
 import { uuid } from './uuid.js'
+import { warn } from './warn.js'
 
 /** What waits to be delivered: items as JSON texts, oldest first. */
 export interface Queue {
@@ -38,6 +39,7 @@ export function openQueue(store: Store, prefix: string): Queue {
   let items: string[] = []
   let open = true
   let saving = false
+  let full = false // and it was said
 
   const length = (list: readonly string[]) => list.reduce((sum, item) => sum + item.length, 0)
   const until = () => (open ? Date.now() + (document.hidden ? lease.hidden : lease.visible) : 0)
@@ -79,7 +81,11 @@ export function openQueue(store: Store, prefix: string): Queue {
     },
     add(item) {
       items.push(item)
-      while (items.length > 1 && (items.length > maxItems || length(items) > maxLength)) items.shift()
+      while (items.length > 1 && (items.length > maxItems || length(items) > maxLength)) {
+        items.shift()
+        if (!full) warn('too much waits to be sent: the oldest items are dropped')
+        full = true
+      }
       changed()
     },
     remove(gone) {

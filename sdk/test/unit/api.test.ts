@@ -29,10 +29,11 @@ describe('the module', () => {
   it('keeps calls that come before init', async () => {
     const weir = await module()
     weir.track('a')
-    weir.init({ key: 'wk_1', host: 'https://weir.example', pageviews: false })
+    weir.init({ key: 'wk_1', host: 'https://weir.example/', pageviews: false })
     weir.track('b')
     await browser.pass(200)
     expect(labels(browser.requests)).toEqual(['a b'])
+    expect(browser.requests[0]?.url).toBe('https://weir.example/v1/items?key=wk_1')
   })
 
   it('is started once', async () => {

@@ -14,10 +14,12 @@ const numbered = (n: number, length = 0) =>
   Array.from({ length: n }, (_, i) => `{"n":${i}${' '.repeat(length)}}`)
 
 describe('a queue', () => {
-  it('keeps the newest 500 items, and of large ones 256 KB', () => {
+  it('keeps the newest 500 items, and of large ones 256 KB, and says so once', () => {
+    const told = vi.spyOn(console, 'warn').mockReturnValue()
     const many = open()
     numbered(600).forEach(many.add)
     expect([many.items.length, many.items[0]]).toEqual([500, '{"n":100}'])
+    expect(told).toHaveBeenCalledOnce()
     const large = open()
     numbered(10, 60e3).forEach(large.add)
     expect(large.items).toHaveLength(4)
