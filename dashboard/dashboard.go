@@ -123,8 +123,8 @@ func New(parts Parts, options *Options) (*Server, error) {
 	if err := s.routes(site); err != nil {
 		return nil, err
 	}
-	s.handler = s.chain(s.router)
-	return s, nil
+	s.handler, err = s.chain(s.router)
+	return s, err
 }
 
 // turn is how long a question may wait for another one to end.
@@ -177,11 +177,12 @@ func (s *Server) isAdminKey(text string) bool {
 }
 
 // chain is what every request passes, outermost last.
-func (s *Server) chain(h http.Handler) http.Handler {
-	h = compress(h)
-	h = s.sameOrigin(h)
-	h = s.secureHeaders(h)
-	return s.recover(h)
+func (s *Server) chain(h http.Handler) (http.Handler, error) {
+	h, err := compress(h)
+	if err != nil {
+		return nil, err
+	}
+	return s.recover(s.secureHeaders(s.sameOrigin(h))), nil
 }
 
 // recover keeps a fault in one handler from being answered with silence.

@@ -115,6 +115,38 @@ func TestLiveEndsWithTheSession(t *testing.T) {
 	}
 }
 
+// Another process may take the right away: the heartbeat looks.
+func TestLiveEndsWithTheRight(t *testing.T) {
+	for name, take := range map[string]func(*world) error{
+		"the session": func(w *world) error {
+			_, token, _ := strings.Cut(w.credentials["viewer"].Get("Cookie"), "=")
+			return w.parts.Directory.SignOut(t.Context(), token)
+		},
+		"the role": func(w *world) error {
+			return w.parts.Directory.SetRole(t.Context(), "viewer@example.com", "acme", "")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.heartbeat = time.Millisecond
+			r := watch(t, w, "viewer")
+			for range 3 {
+				if got := r.event(); got != ": ping" {
+					t.Fatalf("before: %q", got)
+				}
+			}
+			if err := take(w); err != nil {
+				t.Fatal(err)
+			}
+			for got := r.event(); got != ""; got = r.event() {
+				if got != ": ping" {
+					t.Fatalf("after: %q", got)
+				}
+			}
+		})
+	}
+}
+
 func TestLiveEndsWithTheServer(t *testing.T) {
 	w := newWorld(t)
 	r := watch(t, w, "secret@acme")

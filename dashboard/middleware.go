@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -9,14 +10,14 @@ import (
 
 // compress gzips JSON. Event streams are left alone, as a compressor would hold
 // them back; the web build brings its own compressed form.
-func compress(next http.Handler) http.Handler {
+func compress(next http.Handler) (http.Handler, error) {
 	wrap, err := gzhttp.NewWrapper(
 		gzhttp.MinSize(1024),
 		gzhttp.EnableZstd(false),
 		gzhttp.ContentTypes([]string{jsonType, "application/problem+json", "application/openapi+json"}),
 	)
 	if err != nil {
-		return next // the options above are constant and valid; see the test
+		return nil, fmt.Errorf("configure compression: %w", err)
 	}
 	gzipped := wrap(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -25,7 +26,7 @@ func compress(next http.Handler) http.Handler {
 			return
 		}
 		next.ServeHTTP(w, r)
-	})
+	}), nil
 }
 
 const apiPrefix = "/api/"
