@@ -155,7 +155,9 @@ func TestLimits(t *testing.T) {
 	series := func(n int) string {
 		return `{"kind":"trends","series":[` + strings.TrimSuffix(strings.Repeat(`{"event":"*"},`, n), ",") + `]}`
 	}
-	value := func(op, v string) string { return trends(`"filters":[{"property":"a","op":"` + op + `","value":` + v + `}]`) }
+	value := func(op, v string) string {
+		return trends(`"filters":[{"property":"a","op":"` + op + `","value":` + v + `}]`)
+	}
 	list := func(n int) string { return "[" + strings.TrimSuffix(strings.Repeat("1,", n), ",") + "]" }
 	nested := func(n int) string {
 		return trends(`"filters":[` + strings.Repeat(`{"not":`, n-1) + filters(1) + strings.Repeat("}", n-1) + `]`)
