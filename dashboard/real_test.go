@@ -12,9 +12,11 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive"
+	"github.com/weirhq/weir/archive/dirarchive"
 	"github.com/weirhq/weir/dashboard"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/eventstore/duckstore"
+	"github.com/weirhq/weir/frame"
 	"github.com/weirhq/weir/live"
 	"github.com/weirhq/weir/queue/sqlitequeue"
 	"github.com/weirhq/weir/state"
@@ -54,6 +56,11 @@ func install(t *testing.T) *installation {
 	check(err)
 	t.Cleanup(func() { queue.Close() })
 
+	raw, err := dirarchive.Open(t.TempDir(), nil)
+	check(err)
+	t.Cleanup(func() { raw.Close() })
+	check(fillArchive(ctx, raw))
+
 	control, err := sqlitestate.OpenControl(t.TempDir(), nil)
 	check(err)
 	t.Cleanup(func() { control.Close() })
@@ -66,7 +73,7 @@ func install(t *testing.T) *installation {
 	check(events.Write(ctx, ws, batch()))
 
 	d, err := dashboard.New(dashboard.Parts{
-		Directory: directory, Events: events, State: store.View(), Archive: onlyItem{}, Queue: queue, Hub: live.NewHub(),
+		Directory: directory, Events: events, State: store.View(), Archive: raw, Queue: queue, Hub: live.NewHub(),
 	}, &dashboard.Options{Now: func() time.Time { return day.Add(time.Hour) }})
 	check(err)
 	server := httptest.NewServer(d)
@@ -75,14 +82,17 @@ func install(t *testing.T) *installation {
 	return &installation{t, server, secret.Text, other.Text}
 }
 
-// onlyItem is an archive with one item.
-type onlyItem struct{ archive.Archive }
-
-func (onlyItem) Read(_ context.Context, at weir.Position) (weir.Record, error) {
-	if at != weir.At(2, 1) {
-		return weir.Record{}, archive.ErrNotFound
+// fillArchive writes the raw items of the batch but for the last, as one frame.
+func fillArchive(ctx context.Context, a archive.Archive) error {
+	var records []weir.Record
+	for range 3 {
+		records = append(records, weir.Record{Workspace: ws, Client: weir.ClientServer, ReceivedAt: weir.MicrosOf(day), Raw: []byte(`{"kind":"custom_event"}`)})
 	}
-	return weir.Record{Workspace: ws, Client: weir.ClientServer, Raw: []byte(`{"kind":"custom_event"}`)}, nil
+	body, err := frame.Encode(2, records)
+	if err != nil {
+		return err
+	}
+	return a.Append(ctx, []frame.Sealed{frame.Seal(body, 1, weir.MicrosOf(day))})
 }
 
 // populateState writes a person with two identities, and one with one.
@@ -199,6 +209,7 @@ func TestOverTheEmbeddedEngines(t *testing.T) {
 	i.want("GET", "/items?status=stored&user=jo&kind=custom_event&receipt=rcp_1", "", map[string]any{"items.#": 2})
 	i.want("GET", "/items?from=2026-10-02T10:00:00Z", "", map[string]any{"items.#": 1})
 	i.want("GET", "/items/2.1", "", map[string]any{"row.user_id": "jo", "item.kind": "custom_event", "steps.#": 4, "steps.2.detail": "Belongs to jo (person 1), who is also known as anon."})
+	i.want("GET", "/items/2.4", "", map[string]any{"row.status": "rejected", "item": nil, "raw": nil, "steps.#": 2})
 	i.want("GET", "/items/item%2Fmax%2F%C3%BC", "", map[string]any{"row.position": "2.3", "steps.1.name": "outcome"})
 	i.want("GET", "/events/names", "", map[string]any{"events.0.name": "Purchase", "events.0.count": 3.0, "events.0.first_seen": "2026-10-02T09:00:00Z"})
 	i.want("GET", "/properties?on=event", "", map[string]any{"properties.#": 1, "properties.0.name": "amount", "properties.0.types.0": "number"})
