@@ -1,0 +1,132 @@
+package dirarchive
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/weirhq/weir/frame"
+)
+
+// scanner reads a segment from end to end and finds its way again behind damage.
+// Every byte is part of exactly one frame or of one damage.
+type scanner struct {
+	file io.ReaderAt
+	name string
+	size int64
+	in   *bufio.Reader
+	at   int64 // where the next frame or damage begins
+
+	// What next found.
+	offset int64
+	frame  frame.Sealed // nil if damaged
+	header frame.Header
+	known  bool  // header is that of the damaged frame
+	damage error // wraps frame.ErrCorrupt
+	err    error // of reading; ends the scan
+}
+
+func newScanner(file io.ReaderAt, name string, size int64) *scanner {
+	s := &scanner{file: file, name: name, size: size}
+	s.seek(0)
+	return s
+}
+
+func (s *scanner) seek(at int64) {
+	s.at = at
+	section := io.NewSectionReader(s.file, at, s.size-at)
+	if s.in == nil {
+		s.in = bufio.NewReaderSize(section, 256<<10)
+		return
+	}
+	s.in.Reset(section)
+}
+
+// next goes to the next frame or damage; false at the end and after an error.
+func (s *scanner) next() bool {
+	s.frame, s.damage, s.known, s.header = nil, nil, false, frame.Header{}
+	s.offset = s.at
+	if s.err != nil || s.at >= s.size {
+		return false
+	}
+	data, cause := s.whole()
+	if s.err != nil {
+		return false
+	}
+	if cause == nil {
+		s.frame = data
+		s.at += int64(len(data))
+		return true
+	}
+	end := s.resync()
+	if s.err != nil {
+		return false
+	}
+	s.damage = fmt.Errorf("%s, bytes %d to %d: %w", s.name, s.offset, end-1, cause)
+	s.seek(end)
+	return true
+}
+
+// whole reads the frame at the place where the scan is, if one is there.
+func (s *scanner) whole() (frame.Sealed, error) {
+	head, err := s.in.Peek(int(min(frame.HeaderSize, s.size-s.at)))
+	if err != nil {
+		s.err = fmt.Errorf("read %s: %w", s.name, err)
+		return nil, nil
+	}
+	h, err := frame.ReadHeader(head)
+	if err != nil {
+		return nil, err
+	}
+	s.header = h
+	total := int64(frame.HeaderSize + h.Size)
+	if total > s.size-s.at {
+		s.known = true
+		return nil, fmt.Errorf("frame is cut off: %w", frame.ErrCorrupt)
+	}
+	data := make(frame.Sealed, total)
+	if _, err := io.ReadFull(s.in, data); err != nil {
+		s.err = fmt.Errorf("read %s: %w", s.name, err)
+		return nil, nil
+	}
+	if err := frame.Verify(data); err != nil {
+		s.known = true
+		return nil, err
+	}
+	return data, nil
+}
+
+// resync is where the damage ends: behind the damaged frame, if its header is
+// whole and a header or the end follows where it says; else at the next header
+// that is whole, or at the end.
+func (s *scanner) resync() int64 {
+	if end := s.offset + int64(frame.HeaderSize+s.header.Size); s.known && end <= s.size && s.headerAt(end) {
+		return end
+	}
+	const step = 1 << 20
+	buffer := make([]byte, step+frame.HeaderSize-1)
+	for at := s.offset + 1; at < s.size; at += step {
+		n, err := s.file.ReadAt(buffer[:min(int64(len(buffer)), s.size-at)], at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			s.err = fmt.Errorf("read %s: %w", s.name, err)
+			return s.size
+		}
+		if found := frame.Find(buffer[:n]); found >= 0 {
+			return at + int64(found)
+		}
+	}
+	return s.size
+}
+
+func (s *scanner) headerAt(at int64) bool {
+	if at == s.size {
+		return true
+	}
+	head := make([]byte, min(frame.HeaderSize, s.size-at))
+	if _, err := s.file.ReadAt(head, at); err != nil {
+		return false
+	}
+	_, err := frame.ReadHeader(head)
+	return err == nil
+}
