@@ -33,13 +33,13 @@ func (oneKey) Authenticate(_ context.Context, text string) (control.Grant, error
 func collectorProcess(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
-	q, err := sqlitequeue.Open(filepath.Join(os.Getenv("WEIR_DATA"), "queue"), &sqlitequeue.Options{Partitions: 16})
+	q, err := sqlitequeue.Open(ctx, filepath.Join(os.Getenv("WEIR_DATA"), "queue"), &sqlitequeue.Options{Partitions: 16})
 	if err != nil {
 		return err
 	}
 	defer q.Close()
 	c := collector.New(q, oneKey{}, nil)
-	defer c.Close()
+	defer c.Close(context.WithoutCancel(ctx))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.Handle("/", c)

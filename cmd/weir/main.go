@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // time zones mean the same on every machine
 
 	"github.com/alecthomas/kong"
 )

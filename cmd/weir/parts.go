@@ -102,7 +102,12 @@ func (p *parts) openEngines(ctx context.Context, c *serveCommand, registry *prom
 		return fmt.Errorf("open state: %w", err)
 	}
 	p.state, p.closers = s, append(p.closers, s)
-	p.directory = workspace.New(s.Control(), &workspace.Options{Logger: p.logger.With("part", "workspace")})
+	control, err := sqlitestate.OpenControl(in("state"), &sqlitestate.Options{Logger: p.logger.With("part", "workspace")})
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, control)
+	p.directory = workspace.New(control, &workspace.Options{Logger: p.logger.With("part", "workspace")})
 
 	if p.lost, err = openLost(in("rebuild")); err != nil {
 		return fmt.Errorf("open list of rebuilds: %w", err)
