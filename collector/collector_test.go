@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,9 +33,14 @@ type memQueue struct {
 	// gate, if set, must be received from before each append goes on.
 	gate    chan struct{}
 	entered chan int // gets the number of records of each append, if set
+	asked   atomic.Int64
 }
 
-func (q *memQueue) Partitions() int { return q.partitions }
+// Partitions is asked for once for each group, when it is encoded.
+func (q *memQueue) Partitions() int {
+	q.asked.Add(1)
+	return q.partitions
+}
 
 func (q *memQueue) Append(ctx context.Context, bodies []frame.Body) error {
 	var records []weir.Record
