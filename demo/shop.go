@@ -51,7 +51,7 @@ type person struct {
 
 // Visitors per day that a new shop has; it grows by growth a day.
 const (
-	visitorsPerDay = 420
+	visitorsPerDay = 160
 	growth         = 1.012
 )
 

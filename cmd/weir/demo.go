@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/demo"
@@ -40,19 +44,9 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 		c.Key = key
 	}
 	shop := demo.New(c.Seed)
-	var once sync.Mutex
-	last := time.Time{}
-	player := &demo.Player{URL: c.URL, Key: c.Key, Workspace: string(c.Workspace), Now: time.Now, Progress: func(sent, all int) {
-		once.Lock()
-		defer once.Unlock()
-		if now := time.Now(); sent == all || now.Sub(last) > 100*time.Millisecond {
-			last = now
-			fmt.Fprintf(t.err, "\r%d of %d items sent", sent, all)
-		}
-	}}
+	player := &demo.Player{URL: c.URL, Key: c.Key, Workspace: string(c.Workspace), Now: time.Now, Progress: progress(t.err)}
 	start := time.Now()
 	sent, err := player.History(ctx, shop, c.Days)
-	fmt.Fprintln(t.err)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -87,4 +81,24 @@ func (c *demoCommand) makeKey(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("make key: %w", err)
 	}
 	return key.Text, nil
+}
+
+// progress draws a line that counts, if somebody looks.
+func progress(out io.Writer) func(sent, all int) {
+	if file, ok := out.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
+		return nil
+	}
+	var mu sync.Mutex
+	var shown time.Time
+	return func(sent, all int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := time.Now(); sent == all || now.Sub(shown) > 100*time.Millisecond {
+			shown = now
+			fmt.Fprintf(out, "\r%d of %d items sent", sent, all)
+		}
+		if sent == all {
+			fmt.Fprintln(out)
+		}
+	}
 }
