@@ -8,11 +8,17 @@ import (
 // When the WAL goes into the file. A page that is changed again before then is
 // written once for many commits, so that a long WAL saves work; it costs disk,
 // and time to open after a crash: about a second per GiB.
-const (
-	checkpointAt = (64 << 20) / pageSize  // pages that are not in the file yet
-	restartAt    = (192 << 20) / pageSize // pages of WAL: then the writer waits for its end
-	walKept      = 256 << 20              // bytes of WAL that are not given back
-)
+type walLimits struct {
+	save    int64 // pages that are not in the file yet: then they are put there
+	restart int64 // pages of WAL: then the writer waits for that, and starts over
+}
+
+func newWALLimits() walLimits {
+	return walLimits{save: (64 << 20) / pageSize, restart: (192 << 20) / pageSize}
+}
+
+// walKept is how many bytes of a WAL that was longer are not given back.
+const walKept = 256 << 20
 
 // frames are the pages in the WAL, and those of them that are in the file.
 func (w *writer) frames(mode string) (log, saved int64, err error) {
@@ -72,17 +78,17 @@ func (s *Store) checkpointOnce(ctx context.Context, w *writer) error {
 		return err
 	}
 	s.metrics.wal.Set(float64(log * pageSize))
-	if log-saved < checkpointAt {
+	if log-saved < s.wal.save {
 		return nil
 	}
-	if log, saved, err = w.frames("PASSIVE"); err != nil || log < restartAt || log == saved {
+	if log, saved, err = w.frames("PASSIVE"); err != nil || log < s.wal.restart || log == saved {
 		return err
 	}
 	if err := s.take(ctx); err != nil {
 		return err
 	}
 	defer s.release()
-	if log, _, err = w.frames("RESTART"); err == nil && log > 4*restartAt {
+	if log, _, err = w.frames("RESTART"); err == nil && log > 4*s.wal.restart {
 		s.log.WarnContext(ctx, "long reads keep the WAL from shrinking", "file", s.file.path, "bytes", log*pageSize)
 	}
 	return err

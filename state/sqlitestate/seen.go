@@ -36,7 +36,8 @@ const (
 type Seen struct {
 	db      *pebble.DB
 	cache   *pebble.Cache
-	fs      vfs.FS
+	free    func() (uint64, error) // bytes of disk
+	ballast *ballast
 	dir     string
 	metrics *metrics
 
@@ -47,10 +48,11 @@ type Seen struct {
 func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS) (*Seen, error) {
 	// Half for blocks and filters, half for what is not written yet.
 	cache := pebble.NewCache(memory / 2)
+	weight := &ballast{path: dir + ".ballast"}
 	table := min(max(uint64(memory/8), 4<<20), 64<<20)
 	options := &pebble.Options{
 		Cache:                       cache,
-		FS:                          fs,
+		FS:                          weight.guard(fs),
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      quiet{log},
 		MemTableSize:                table,
@@ -61,6 +63,10 @@ func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS)
 		MaxOpenFiles:                500,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 }, // the machine has better to do
 	}
+	// Damage is an error of the call that meets it; the default ends the program.
+	options.EventListener = &pebble.EventListener{DataCorruption: func(info pebble.DataCorruptionInfo) {
+		log.Error("seen index is damaged", "detail", info.String())
+	}}
 	for i := range options.Levels {
 		// Ten bits a key: one in a hundred look-ups of a new item reads in vain.
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -73,7 +79,11 @@ func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS)
 		cache.Unref()
 		return nil, explainSeen(dir, err)
 	}
-	return &Seen{db: db, cache: cache, fs: fs, dir: dir, metrics: m}, nil
+	free := func() (uint64, error) {
+		usage, err := fs.GetDiskUsage(dir)
+		return usage.AvailBytes, err
+	}
+	return &Seen{db: db, cache: cache, free: free, ballast: weight, dir: dir, metrics: m}, nil
 }
 
 func explainSeen(dir string, err error) error {
@@ -82,7 +92,7 @@ func explainSeen(dir string, err error) error {
 		return &weir.Error{
 			Code:    "state_damaged",
 			Message: fmt.Sprintf("%s is damaged; move it and the state.db beside it away, and run `weir rebuild`, which makes both anew from the archive", dir),
-			Err:     fmt.Errorf("open seen index: %w (%w)", state.ErrDamaged, err),
+			Err:     fmt.Errorf("%w (%w)", state.ErrDamaged, err),
 		}
 	case isLocked(err):
 		return &weir.Error{
@@ -91,7 +101,7 @@ func explainSeen(dir string, err error) error {
 			Err:     err,
 		}
 	}
-	return fmt.Errorf("open seen index: %w", err)
+	return fmt.Errorf("seen index %s: %w", dir, err)
 }
 
 // seenKey is the first half of a SHA-256 of the parts. A faster hash would save
@@ -150,7 +160,7 @@ func (s *Seen) Lookup(ctx context.Context, keys []state.ItemKey) ([]state.Entry,
 	start := time.Now()
 	entries := make([]state.Entry, len(keys))
 	if err := s.lookup(ctx, sortedKeys(keys), entries); err != nil {
-		return nil, fmt.Errorf("look up seen items: %w", err)
+		return nil, fmt.Errorf("look up seen items: %w", explainSeen(s.dir, err))
 	}
 	s.metrics.seenLookups.Observe(time.Since(start).Seconds())
 	return entries, nil
@@ -222,14 +232,14 @@ func (s *Seen) Put(ctx context.Context, keys []state.ItemKey, entries []state.En
 // room asks before a write, since Pebble ends the program when its log cannot
 // be written.
 func (s *Seen) room() error {
-	usage, err := s.fs.GetDiskUsage(s.dir)
+	free, err := s.free()
 	if err != nil {
 		return fmt.Errorf("ask for free disk: %w", err)
 	}
-	if usage.AvailBytes < seenRoom {
-		return fmt.Errorf("%w: %d MiB left, %d MiB needed", state.ErrFull, usage.AvailBytes>>20, seenRoom>>20)
+	if free < seenRoom {
+		return fmt.Errorf("%w: %d MiB left, %d MiB needed", state.ErrFull, free>>20, seenRoom>>20)
 	}
-	return nil
+	return s.ballast.load()
 }
 
 // check reads all of the index.

@@ -91,6 +91,7 @@ type Store struct {
 	readers *sql.DB      // nil: closed
 
 	closed     atomic.Bool
+	wal        walLimits
 	checkpoint chan struct{} // asks for a checkpoint
 	stop       context.CancelFunc
 	stopped    sync.WaitGroup
@@ -108,6 +109,7 @@ func Open(dir string, options *Options) (*Store, error) {
 		log:        o.Logger,
 		metrics:    newMetrics(o.Metrics),
 		turn:       make(chan struct{}, 1),
+		wal:        newWALLimits(),
 		checkpoint: make(chan struct{}, 1),
 		file: &file{
 			path:      filepath.Join(dir, "state.db"),

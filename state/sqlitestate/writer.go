@@ -26,7 +26,7 @@ func openWriter(f *file) (*writer, error) {
 		return nil, f.explain("open", err)
 	}
 	w := &writer{conn: conn.(*sqlite3.SQLiteConn), statements: map[string]*sqlite3.SQLiteStmt{}}
-	if err := w.run("PRAGMA wal_autocheckpoint = 0"); err != nil {
+	if err := w.run(fmt.Sprintf("PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d", walKept)); err != nil {
 		_ = w.conn.Close()
 		return nil, f.explain("open", err)
 	}

@@ -1,0 +1,161 @@
+package sqlitestate
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/state"
+)
+
+// crashDir names the directory that a helper process commits to until it is
+// killed. The helper is this test binary.
+const crashDir = "WEIR_TEST_CRASH_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		fmt.Fprintln(os.Stderr, commitForEver(dir))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+const crashUsers = 60
+
+func crashNeed() state.Need {
+	need := state.Need{Partitions: []int{0, 1}}
+	for n := range crashUsers {
+		k := state.Key{Workspace: "w", ID: fmt.Sprint("u", n)}
+		need.Users, need.Sessions = append(need.Users, k), append(need.Sessions, k)
+	}
+	return need
+}
+
+// commitForEver writes the number of the commit into every document and both
+// positions, puts an item of that number, and only then says so.
+func commitForEver(dir string) error {
+	s, err := Open(dir, &Options{Memory: 32 << 20})
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	for {
+		tx, err := s.Begin(ctx, crashNeed())
+		if err != nil {
+			return err
+		}
+		n := tx.Snapshot().Applied[0] + 1
+		changes := state.Changes{Applied: map[int]uint64{0: n, 1: n}}
+		for i, k := range crashNeed().Users {
+			identity := &weir.Identity{Workspace: "w", ID: k.ID, Number: uint32(i + 1), Person: uint32(i + 1), LastSeen: weir.Micros(n)}
+			identity.Traits.Set(weir.Stamp{At: weir.Micros(n)}, weir.Property{Name: "n", Value: weir.Num(float64(n))})
+			changes.Identities = append(changes.Identities, identity)
+			changes.Sessions = append(changes.Sessions, &weir.Session{Workspace: "w", ID: k.ID, Number: uint32(i + 1), LastSeen: weir.Micros(n)})
+		}
+		if _, err := tx.Take(ctx, "w", state.IdentityNumber, 1); err != nil {
+			return err
+		}
+		if err := tx.Commit(ctx, changes); err != nil {
+			return err
+		}
+		if err := s.Seen().Put(ctx, crashItem(n), []state.Entry{{Position: weir.At(0, n)}}); err != nil {
+			return err
+		}
+		fmt.Println(n)
+	}
+}
+
+func crashItem(n uint64) []state.ItemKey {
+	return []state.ItemKey{{Workspace: "w", Kind: weir.KindOrder, ID: fmt.Sprint("item", n)}}
+}
+
+func TestKillDuringCommits(t *testing.T) {
+	dir := t.TempDir()
+	r := rand.New(rand.NewPCG(7, 7))
+	const kills = 12
+	for range kills {
+		acknowledged := killAfter(t, dir, 1+r.IntN(40))
+		s, err := Open(dir, nil)
+		if err != nil {
+			t.Fatalf("open after a kill: %v", err)
+		}
+		checkOneCommit(t, s, acknowledged)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// killAfter starts the helper, kills it while it goes on after its n-th
+// acknowledgement, and returns the last one that it gave.
+func killAfter(t *testing.T, dir string, n int) (acknowledged uint64) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), crashDir+"="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for count := 0; lines.Scan(); count++ {
+		if acknowledged, err = strconv.ParseUint(lines.Text(), 10, 64); err != nil {
+			t.Fatal(err)
+		}
+		if count == n {
+			if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("helper ended by itself: %v", err)
+	}
+	return acknowledged
+}
+
+// checkOneCommit sees that positions, documents and counter are of one commit,
+// which is not older than what was acknowledged.
+func checkOneCommit(t *testing.T, s *Store, acknowledged uint64) {
+	t.Helper()
+	tx, err := s.Begin(t.Context(), crashNeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	got := tx.Snapshot()
+	n := got.Applied[0]
+	if n < acknowledged || got.Applied[1] != n {
+		t.Errorf("positions are %v, acknowledged %d", got.Applied, acknowledged)
+	}
+	if len(got.Identities) != crashUsers || len(got.Sessions) != crashUsers {
+		t.Errorf("%d identities and %d sessions, want %d", len(got.Identities), len(got.Sessions), crashUsers)
+	}
+	for k, i := range got.Identities {
+		trait, _ := i.Traits.Get("n")
+		if i.LastSeen != weir.Micros(n) || trait != weir.Num(float64(n)) || got.Sessions[k] == nil || got.Sessions[k].LastSeen != weir.Micros(n) {
+			t.Errorf("%s is of another commit than the position %d: %+v, %+v", k.ID, n, i, got.Sessions[k])
+		}
+	}
+	if next, err := tx.Take(t.Context(), "w", state.IdentityNumber, 1); err != nil || uint64(next) != n+1 {
+		t.Errorf("counter is at %d, position at %d (%v)", next, n, err)
+	}
+	for i := uint64(1); i <= acknowledged; i++ {
+		entries, err := s.Seen().Lookup(t.Context(), crashItem(i))
+		if err != nil || entries[0].Position != weir.At(0, i) {
+			t.Fatalf("item %d was acknowledged and is not there: %v, %v", i, entries, err)
+		}
+	}
+}

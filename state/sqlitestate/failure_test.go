@@ -1,0 +1,301 @@
+package sqlitestate
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mattn/go-sqlite3"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/state"
+)
+
+// commitOne writes one identity and moves partition 0.
+func commitOne(t *testing.T, s *Store, number uint32, size int) error {
+	t.Helper()
+	tx, err := s.Begin(t.Context(), state.Need{Partitions: []int{0}})
+	if err != nil {
+		return err
+	}
+	i := &weir.Identity{Workspace: "w", ID: fmt.Sprint("u", number), Number: number, Person: number}
+	i.Traits.Set(weir.Stamp{}, weir.Property{Name: "filling", Value: weir.Text(strings.Repeat("x", size))})
+	return tx.Commit(t.Context(), state.Changes{Identities: []*weir.Identity{i}, Applied: map[int]uint64{0: uint64(number)}})
+}
+
+func applied(t *testing.T, s *Store) uint64 {
+	t.Helper()
+	tx, err := s.Begin(t.Context(), state.Need{Partitions: []int{0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	return tx.Snapshot().Applied[0]
+}
+
+func TestFullDiskPasses(t *testing.T) {
+	s := open(t, t.TempDir())
+	if err := commitOne(t, s, 1, 10); err != nil {
+		t.Fatal(err)
+	}
+	// SQLite says "full" of its own limit as it does of the disk's.
+	limit := func(pages int) {
+		t.Helper()
+		if err := s.take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer s.release()
+		if err := s.writer.run(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(30)
+	for range 3 {
+		if err := commitOne(t, s, 2, 1<<20); !errors.Is(err, state.ErrFull) {
+			t.Fatalf("commit to a full disk: %v", err)
+		}
+	}
+	if got := applied(t, s); got != 1 {
+		t.Errorf("position is %d, want 1", got)
+	}
+	limit(1 << 30)
+	if err := commitOne(t, s, 2, 1<<20); err != nil {
+		t.Errorf("commit after there is room: %v", err)
+	}
+}
+
+func TestFullDiskOfSeenPasses(t *testing.T) {
+	s := open(t, t.TempDir())
+	keys, entries := []state.ItemKey{{Workspace: "w", ID: "i"}}, []state.Entry{{Position: 1}}
+	free := s.seen.free
+	s.seen.free = func() (uint64, error) { return seenRoom - 1, nil }
+	if err := s.Seen().Put(t.Context(), keys, entries); !errors.Is(err, state.ErrFull) {
+		t.Errorf("put on a full disk: %v", err)
+	}
+	s.seen.free = free
+	if err := s.Seen().Put(t.Context(), keys, entries); err != nil {
+		t.Errorf("put after there is room: %v", err)
+	}
+	if info, err := os.Stat(s.seen.ballast.path); err != nil || info.Size() != ballastSize {
+		t.Errorf("ballast: %v, %v", info, err)
+	}
+}
+
+// After an I/O error the connections are replaced, and what was committed before
+// is there.
+func TestReopensAfterIOError(t *testing.T) {
+	s := open(t, t.TempDir())
+	if err := commitOne(t, s, 1, 10); err != nil {
+		t.Fatal(err)
+	}
+	begun, err := s.Begin(t.Context(), state.Need{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := begun.(*tx)
+	broken := sqlite3.Error{Code: sqlite3.ErrIoErr, ExtendedCode: sqlite3.ErrIoErrFsync}
+	if err := failed.abort("commit", broken); !errors.As(err, new(sqlite3.Error)) {
+		t.Errorf("got %v", err)
+	}
+	if s.writer != nil {
+		t.Fatal("the connection is kept after a failed fsync")
+	}
+	if _, err := s.View().Person(t.Context(), "w", "u1"); err == nil {
+		t.Error("read while closed: no error")
+	}
+	if got := applied(t, s); got != 1 {
+		t.Errorf("position is %d, want 1", got)
+	}
+	if list, err := s.View().Person(t.Context(), "w", "u1"); err != nil || len(list) != 1 {
+		t.Errorf("read after opening again: %v, %v", list, err)
+	}
+	if err := commitOne(t, s, 2, 10); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDamageIsExplained(t *testing.T) {
+	for name, damage := range map[string]func(t *testing.T, path string){
+		"no database":  func(t *testing.T, path string) { overwrite(t, path, 0, 100) },
+		"a page":       func(t *testing.T, path string) { overwrite(t, path, 20*pageSize, 5*pageSize) },
+		"cut off":      func(t *testing.T, path string) { cut(t, path, 10*pageSize+7) },
+		"other schema": func(t *testing.T, path string) { execute(t, path, "DROP TABLE positions") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir)
+			for n := range 200 {
+				if err := commitOne(t, s, uint32(n+1), 600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "state.db")
+			damage(t, path)
+			s, err := Open(dir, nil)
+			if name == "other schema" {
+				// The file is sound; what is missing shows at the first use.
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				if err = commitOne(t, s, 999, 1); err == nil {
+					t.Fatal("commit without the table of positions: no error")
+				}
+				return
+			}
+			checkDamaged(t, err, path)
+			// And not only the first time.
+			_, err = Open(dir, nil)
+			checkDamaged(t, err, path)
+		})
+	}
+}
+
+func TestDamagedSeenIsExplained(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	var keys []state.ItemKey
+	for n := range 2000 {
+		keys = append(keys, state.ItemKey{Workspace: "w", ID: fmt.Sprint(n)})
+	}
+	if err := s.Seen().Put(t.Context(), keys, make([]state.Entry, len(keys))); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.seen.db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := filepath.Glob(filepath.Join(dir, "seen", "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("no table: %v", err)
+	}
+	for _, table := range tables {
+		overwrite(t, table, 1000, 3000)
+	}
+	s, err = Open(dir, nil)
+	if err == nil {
+		defer s.Close()
+		_, err = s.Seen().Lookup(t.Context(), keys)
+	}
+	checkDamaged(t, err, filepath.Join(dir, "seen"))
+}
+
+func checkDamaged(t *testing.T, err error, path string) {
+	t.Helper()
+	var user *weir.Error
+	if !errors.Is(err, state.ErrDamaged) || !errors.As(err, &user) {
+		t.Fatalf("got %v, want a *weir.Error that wraps ErrDamaged", err)
+	}
+	if user.Code != "state_damaged" || !strings.Contains(user.Message, path) || !strings.Contains(user.Message, "weir rebuild") {
+		t.Errorf("the error does not say what to do: %v", user)
+	}
+}
+
+func overwrite(t *testing.T, path string, offset int64, n int) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, n), offset); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func cut(t *testing.T, path string, size int64) {
+	t.Helper()
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func execute(t *testing.T, path, query string) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(query); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := open(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, filepath.Join(dir, "state.db"), "INSERT INTO schema_version (version_id, is_applied) VALUES (99, 1)")
+	_, err := Open(dir, nil)
+	var user *weir.Error
+	if !errors.As(err, &user) || user.Code != "schema_too_new" || !strings.Contains(user.Message, "newer Weir") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOneProcessOnly(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	_, err := Open(dir, nil)
+	var user *weir.Error
+	if !errors.As(err, &user) || user.Code != "data_in_use" {
+		t.Errorf("second open: got %v", err)
+	}
+	if err := commitOne(t, s, 1, 1); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDurabilityIsSet(t *testing.T) {
+	s := open(t, t.TempDir())
+	var synchronous, page int64
+	for pragma, into := range map[string]*int64{"synchronous": &synchronous, "page_size": &page} {
+		if err := s.read(t.Context(), func(db *sql.DB) error { return db.QueryRow("PRAGMA " + pragma).Scan(into) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if synchronous != 2 || page != pageSize {
+		t.Errorf("synchronous is %d, page_size %d", synchronous, page)
+	}
+	err := s.read(t.Context(), func(db *sql.DB) error {
+		_, err := db.Exec("DELETE FROM positions")
+		return err
+	})
+	if err == nil {
+		t.Error("a reader can write")
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("check: %v", err)
+	}
+}
+
+func TestWALIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.wal = walLimits{save: (2 << 20) / pageSize, restart: (6 << 20) / pageSize}
+	const each, commits = 1 << 20, 60
+	for n := range commits {
+		if err := commitOne(t, s, uint32(n+1), each); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(filepath.Join(dir, "state.db-wal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > each*commits/2 {
+		t.Errorf("WAL has %d bytes of %d that were written", info.Size(), each*commits)
+	}
+}
