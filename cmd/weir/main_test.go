@@ -217,7 +217,7 @@ func (s *serverProcess) logged(kind string) (map[string]map[string]int, error) {
 			}
 			Next string
 		}
-		if _, err := s.call("GET", "/api/v1/workspaces/"+testWorkspace+"/items?limit=1000&kind="+kind+cursor, nil, &page); err != nil {
+		if _, err := s.call("GET", "/api/v1/workspaces/"+testWorkspace+"/items?limit=500&kind="+kind+cursor, nil, &page); err != nil {
 			return nil, err
 		}
 		for _, i := range page.Items {
