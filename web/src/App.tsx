@@ -6,7 +6,7 @@ import { Problem } from './api/client';
 import { ErrorBoundary } from './kit/ErrorBoundary';
 import { Gate } from './session/Gate';
 import { Welcome } from './session/Welcome';
-import { theme } from './theme';
+import { theme, variables } from './theme';
 
 /** Tries again what another try can change: not what the server refused for a reason. */
 function worthRetrying(failures: number, error: unknown): boolean {
@@ -31,7 +31,7 @@ function newQueryClient(): QueryClient {
 export function App() {
   const [client] = useState(newQueryClient);
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
       <QueryClientProvider client={client}>
         <ErrorBoundary>
           <Switch>

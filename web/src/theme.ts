@@ -1,4 +1,4 @@
-import { createTheme, type MantineColorsTuple } from '@mantine/core';
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core';
 
 /** The colour of the product: deep water. */
 const river: MantineColorsTuple = [
@@ -8,7 +8,7 @@ const river: MantineColorsTuple = [
   '#73bfd1',
   '#4fadc4',
   '#2f99b3',
-  '#18829d',
+  '#167b96',
   '#0f6f8a',
   '#0b5a71',
   '#084555',
@@ -20,7 +20,7 @@ const gray: MantineColorsTuple = [
   '#ecf1f3',
   '#e1e8eb',
   '#d0d9de',
-  '#b0bcc3',
+  '#c0cad0',
   '#86959e',
   '#5a6972',
   '#414e57',
@@ -45,8 +45,7 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   colors: { river, gray, dark },
   primaryColor: 'river',
-  primaryShade: { light: 7, dark: 4 },
-  autoContrast: true,
+  primaryShade: { light: 7, dark: 6 },
   black: '#141c21',
   fontFamily: "'Inter Variable', system-ui, -apple-system, 'Segoe UI', sans-serif",
   fontFamilyMonospace: "'JetBrains Mono Variable', ui-monospace, 'SF Mono', Menlo, monospace",
@@ -69,8 +68,21 @@ export const theme = createTheme({
     },
     Popover: { defaultProps: { shadow: 'md', radius: 'md' } },
     Menu: { defaultProps: { shadow: 'md', radius: 'md' } },
-    Modal: { defaultProps: { radius: 'lg', centered: true } },
+    InputWrapper: { styles: { label: { marginBottom: 4 }, description: { marginBottom: 6 } } },
     TextInput: { defaultProps: { size: 'sm' } },
     Select: { defaultProps: { size: 'sm' } },
+  },
+});
+
+/** Coloured text that stands on the page itself: bright enough to be read, and never near black or white. */
+export const variables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: {
+    '--mantine-color-river-light-color': 'var(--mantine-color-river-7)',
+    '--mantine-color-red-light-color': 'var(--weir-bad)',
+  },
+  dark: {
+    '--mantine-color-river-light-color': 'var(--mantine-color-river-3)',
+    '--mantine-color-red-light-color': 'var(--weir-bad)',
   },
 });

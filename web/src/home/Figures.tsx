@@ -6,7 +6,7 @@ import type { TrendsQuestion } from '../api/types';
 import { useWorkspace } from '../shell/workspace';
 import { compact, count } from '../text/number';
 import classes from './Figures.module.css';
-import { type RateMeter, recentRate } from './RateMeter';
+import { RateMeter, recentRate } from './RateMeter';
 import { Sparkline } from './Sparkline';
 
 /** What happened today, of every event. */
@@ -70,7 +70,11 @@ function Pulse({ meter }: { meter: RateMeter }) {
           {text}
           <span className={classes.unit}> items/s</span>
         </span>
-        <Sparkline values={seconds} label={`${text} items per second; the line shows the last minute`} />
+        <Sparkline
+          values={seconds}
+          width={RateMeter.SECONDS}
+          label={`${text} items per second; the line shows the last minute`}
+        />
       </dd>
     </div>
   );

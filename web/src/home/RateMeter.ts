@@ -2,6 +2,12 @@
 export class RateMeter {
   static readonly SECONDS = 60;
   private readonly counts = new Map<number, number>();
+  private readonly begun: number;
+
+  /** Begins to count at an instant (ms). */
+  constructor(at: number) {
+    this.begun = Math.floor(at / 1000);
+  }
 
   /** Counts one at an instant (ms). */
   mark(at: number) {
@@ -10,13 +16,11 @@ export class RateMeter {
     if (this.counts.size > RateMeter.SECONDS * 2) this.forget(second - RateMeter.SECONDS);
   }
 
-  /** The counts of the last full seconds before an instant (ms), oldest first. */
+  /** The counts of the last full seconds before an instant (ms), oldest first; none from before it began. */
   window(at: number): number[] {
     const end = Math.floor(at / 1000);
-    return Array.from(
-      { length: RateMeter.SECONDS },
-      (_, i) => this.counts.get(end - RateMeter.SECONDS + i) ?? 0,
-    );
+    const length = Math.max(0, Math.min(RateMeter.SECONDS, end - this.begun));
+    return Array.from({ length }, (_, i) => this.counts.get(end - length + i) ?? 0);
   }
 
   private forget(before: number) {

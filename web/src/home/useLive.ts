@@ -17,7 +17,7 @@ interface Live {
 /** Follows what arrives in a workspace for as long as the component is there. */
 export function useLive(workspace: string): Live {
   const [feed] = useState(() => new LiveFeed());
-  const [meter] = useState(() => new RateMeter());
+  const [meter] = useState(() => new RateMeter(Date.now()));
   const [connection, setConnection] = useState<Connection>('connecting');
   const view = useSyncExternalStore(feed.subscribe, feed.current);
 

@@ -20,7 +20,7 @@ export function Freshness({ answer, zone, live, stale }: FreshnessProps) {
         <span className="numbers">As of {clock(answer.as_of.time, zone)}</span>
       </Tooltip>
       <span className="numbers">answered in {elapsed(answer.elapsed_ms)}</span>
-      <span>days of {zone}</span>
+      <span>days in {zone}</span>
       {live && <span>follows new events</span>}
     </p>
   );

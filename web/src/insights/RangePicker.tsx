@@ -75,8 +75,14 @@ function CustomRange({ range, zone, onChange }: RangePickerProps) {
           onChange={choose}
           defaultDate={addDays(draft[1] ?? today, wide ? -28 : 0)}
           maxDate={today}
+          weekendDays={[]}
+          ariaLabels={{
+            previousMonth: 'Previous month',
+            nextMonth: 'Next month',
+            monthLevelControl: 'Choose month',
+          }}
         />
-        <p className={classes.zone}>Days of {zone}, both included</p>
+        <p className={classes.zone}>Days in {zone}, both included</p>
       </Popover.Dropdown>
     </Popover>
   );

@@ -1,6 +1,6 @@
 import type { Interval, Measure, Operator, Scope } from '../api/types';
 import { daysText, dayText } from '../text/time';
-import { ANY_EVENT, type Filter, type Preset, type Range } from './insight';
+import { ANY_EVENT, type Filter, type Insight, type Preset, type Range } from './insight';
 
 export const MEASURE_WORDS: Record<Measure, { label: string; unit: string; meaning: string }> = {
   total: { label: 'Total', unit: 'events', meaning: 'How often it happened' },
@@ -62,4 +62,18 @@ export function filterText({ property, op, values }: Filter): string {
   if (op === 'between') return `${property} ${words} ${values[0]} and ${values[1]}`;
   if (op === 'before' || op === 'after') return `${property} ${words} ${dayText(values[0] ?? '')}`;
   return `${property} ${words} ${values.join(' or ')}`;
+}
+
+/** What an insight asks, in a line: "Purchase, unique people, where country is FR, by plan". */
+export function questionText({ series, filters, match, breakdown }: Insight): string {
+  const asked = series.map(({ event, measure }) =>
+    measure === 'total'
+      ? eventText(event)
+      : `${eventText(event)} (${MEASURE_WORDS[measure].label.toLowerCase()})`,
+  );
+  const parts = [asked.join(' and ')];
+  if (filters.length > 0)
+    parts.push(`where ${filters.map(filterText).join(match === 'any' ? ' or ' : ' and ')}`);
+  if (breakdown) parts.push(`by ${breakdown.property}`);
+  return parts.join(', ');
 }

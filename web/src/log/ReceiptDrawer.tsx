@@ -1,9 +1,9 @@
-import { Drawer, Skeleton, Stack } from '@mantine/core';
+import { Skeleton, Stack } from '@mantine/core';
 import { useMediaQuery } from '@mantine/hooks';
 import { useReceipt } from '../api/queries';
+import { SidePanel } from '../kit/Dialog';
 import { ProblemNote } from '../kit/ProblemNote';
 import { useWorkspace } from '../shell/workspace';
-import classes from './ReceiptDrawer.module.css';
 import { ReceiptView } from './ReceiptView';
 
 interface ReceiptDrawerProps {
@@ -18,17 +18,7 @@ export function ReceiptDrawer({ open, onClose }: ReceiptDrawerProps) {
   const receipt = useReceipt(workspace.id, open);
   const phone = useMediaQuery('(max-width: 48em)', false);
   return (
-    <Drawer
-      opened={open !== ''}
-      onClose={onClose}
-      position={phone ? 'bottom' : 'right'}
-      size={phone ? '92%' : 560}
-      title="Receipt"
-      closeButtonProps={{ 'aria-label': 'Close' }}
-      classNames={{ title: classes.title ?? '', header: classes.header ?? '' }}
-      overlayProps={{ backgroundOpacity: 0.25 }}
-      keepMounted={false}
-    >
+    <SidePanel opened={open !== ''} onClose={onClose} title="Receipt" fromBelow={phone}>
       {receipt.data && <ReceiptView receipt={receipt.data} zone={workspace.timezone} />}
       {receipt.isPending && open !== '' && (
         <Stack aria-busy>
@@ -38,6 +28,6 @@ export function ReceiptDrawer({ open, onClose }: ReceiptDrawerProps) {
         </Stack>
       )}
       <ProblemNote error={receipt.error} onRetry={() => void receipt.refetch()} />
-    </Drawer>
+    </SidePanel>
   );
 }

@@ -1,9 +1,10 @@
-import { Alert, Button, Group, Modal, Radio, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { Alert, Button, Group, Radio, Stack, Text, Textarea, TextInput } from '@mantine/core';
 import { IconEyeOff } from '@tabler/icons-react';
 import { type FormEvent, useState } from 'react';
 import { useCreateKey } from '../api/queries';
 import type { Key, KeyKind } from '../api/types';
 import { Code } from '../kit/Code';
+import { Dialog } from '../kit/Dialog';
 import { ProblemNote } from '../kit/ProblemNote';
 import { useWorkspace } from '../shell/workspace';
 import { originFault, originsIn } from './keys';
@@ -22,20 +23,18 @@ export function CreateKeyDialog({ opened, onClose }: DialogProps) {
     create.reset();
   };
   return (
-    <Modal
+    <Dialog
       opened={opened}
       onClose={close}
       title={create.data ? 'Key created' : 'Create key'}
-      // A secret that is shown once must not vanish by a slip of the pointer.
-      closeOnClickOutside={!create.data}
-      closeButtonProps={{ 'aria-label': 'Close' }}
+      sticky={create.data !== undefined}
     >
       {create.data ? (
         <CreatedKey created={create.data} onClose={close} />
       ) : (
         <KeyForm onCreate={create.mutate} pending={create.isPending} error={create.error} />
       )}
-    </Modal>
+    </Dialog>
   );
 }
 

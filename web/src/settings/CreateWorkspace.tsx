@@ -1,4 +1,4 @@
-import { Alert, Button, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Group, Select, Stack, Text, TextInput } from '@mantine/core';
 import { IconEyeOff } from '@tabler/icons-react';
 import { type FormEvent, useMemo, useState } from 'react';
 import { useLocation } from 'wouter';
@@ -6,6 +6,7 @@ import { Problem } from '../api/client';
 import { useCreateWorkspace, useRefreshMe } from '../api/queries';
 import type { CreatedWorkspace } from '../api/types';
 import { Code } from '../kit/Code';
+import { Dialog } from '../kit/Dialog';
 import { ProblemNote } from '../kit/ProblemNote';
 import { Threshold } from '../session/Threshold';
 import { knownZones, localZone } from '../text/time';
@@ -39,15 +40,9 @@ export function CreateWorkspacePage() {
 /** The same beside an existing workspace. */
 export function CreateWorkspaceDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title="New workspace"
-      closeOnClickOutside={false}
-      closeButtonProps={{ 'aria-label': 'Close' }}
-    >
+    <Dialog opened={opened} onClose={onClose} title="New workspace" sticky>
       <CreateWorkspace onDone={onClose} />
-    </Modal>
+    </Dialog>
   );
 }
 

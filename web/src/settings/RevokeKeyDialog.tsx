@@ -1,6 +1,7 @@
-import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { Button, Group, Stack, Text } from '@mantine/core';
 import { useRevokeKey } from '../api/queries';
 import type { Key } from '../api/types';
+import { Dialog } from '../kit/Dialog';
 import { ProblemNote } from '../kit/ProblemNote';
 import { useWorkspace } from '../shell/workspace';
 
@@ -19,12 +20,7 @@ export function RevokeKeyDialog({ revoking, onClose }: RevokeKeyDialogProps) {
     revoke.reset();
   };
   return (
-    <Modal
-      opened={revoking !== null}
-      onClose={close}
-      title="Revoke key"
-      closeButtonProps={{ 'aria-label': 'Close' }}
-    >
+    <Dialog opened={revoking !== null} onClose={close} title="Revoke key">
       <Stack gap="md">
         <Text>
           Whatever still uses <strong>{revoking?.name || revoking?.hint}</strong> is refused within seconds.
@@ -44,6 +40,6 @@ export function RevokeKeyDialog({ revoking, onClose }: RevokeKeyDialogProps) {
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

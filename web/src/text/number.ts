@@ -11,6 +11,11 @@ export function compact(n: number): string {
   return Math.abs(n) < 10_000 ? whole.format(n) : short.format(n);
 }
 
+/** A number on an axis, where all should be written alike: 800, 2K, 15K. */
+export function axisNumber(n: number): string {
+  return short.format(n);
+}
+
 /** Bytes as people read them: 512 → "512 B", 65536 → "64 KB". */
 export function bytes(n: number): string {
   if (n < 1024) return `${n} B`;

@@ -1,8 +1,9 @@
 import { Button, CloseButton, SegmentedControl } from '@mantine/core';
-import { IconPlus } from '@tabler/icons-react';
-import type { ReactNode } from 'react';
+import { IconAdjustmentsHorizontal, IconChevronDown, IconPlus } from '@tabler/icons-react';
+import { type ReactNode, useId, useState } from 'react';
 import { Problem } from '../../api/client';
 import { concerns, type Insight, letter, MAX_SERIES, type Series } from '../insight';
+import { questionText } from '../words';
 import classes from './Builder.module.css';
 import { Filters } from './Filters';
 import { PropertyPicker } from './PropertyPicker';
@@ -15,15 +16,40 @@ interface BuilderProps {
   error: unknown;
 }
 
-/** What is asked: series, filters, breakdown. */
-export function Builder({ insight, onChange, error }: BuilderProps) {
+/** What is asked. On a phone, where the chart comes first, it folds into a sentence. */
+export function Builder(props: BuilderProps) {
+  const [unfolded, setUnfolded] = useState(false);
+  const parts = useId();
+  const refused = props.error instanceof Problem && props.error.field !== undefined;
+  return (
+    <div className={classes.builder} data-unfolded={unfolded || refused || undefined}>
+      <button
+        type="button"
+        className={classes.fold}
+        aria-expanded={unfolded || refused}
+        aria-controls={parts}
+        onClick={() => setUnfolded(!unfolded)}
+      >
+        <IconAdjustmentsHorizontal size={18} aria-hidden />
+        <span className={classes.sentence}>{questionText(props.insight)}</span>
+        <IconChevronDown size={16} className={classes.chevron} aria-hidden />
+      </button>
+      <div id={parts} className={classes.parts}>
+        <Parts {...props} />
+      </div>
+    </div>
+  );
+}
+
+/** Series, filters, breakdown. */
+function Parts({ insight, onChange, error }: BuilderProps) {
   const { series, filters, match, breakdown } = insight;
   const problemIn = (part: string) =>
     error instanceof Problem && concerns(error.field, part) ? error.message : undefined;
   const setSeries = (changed: Series[]) => onChange({ ...insight, series: changed });
 
   return (
-    <div className={classes.builder}>
+    <>
       <Part title="Series">
         {series.map((one, i) => (
           <SeriesCard
@@ -89,7 +115,7 @@ export function Builder({ insight, onChange, error }: BuilderProps) {
           )}
         </div>
       </Part>
-    </div>
+    </>
   );
 }
 

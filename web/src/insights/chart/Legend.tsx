@@ -24,6 +24,7 @@ export function Legend({ lines, hidden, onToggle, unit, additive }: LegendProps)
         <li key={line.key} className={classes.line} data-hidden={hidden.has(line.key) || undefined}>
           <Checkbox
             size="xs"
+            iconColor="white"
             color={lineColour(line.rank, scheme)}
             checked={!hidden.has(line.key)}
             onChange={() => onToggle(line.key)}

@@ -1,6 +1,6 @@
 import type { EChartsCoreOption } from 'echarts/core';
 import type { Interval } from '../../api/types';
-import { compact } from '../../text/number';
+import { axisNumber } from '../../text/number';
 import { bucketTick } from '../../text/time';
 import type { Line } from '../lines';
 import { chartColours, lineColour, type Scheme } from './palette';
@@ -73,7 +73,7 @@ export function chartOptions(input: ChartInput): EChartsCoreOption {
 
   return {
     animation: false,
-    grid: { left: 4, right: 12, top: 14, bottom: 0, containLabel: true },
+    grid: { left: 4, right: 16, top: 14, bottom: 8, containLabel: true },
     xAxis: {
       type: 'category',
       boundaryGap: view === 'bar',
@@ -92,7 +92,7 @@ export function chartOptions(input: ChartInput): EChartsCoreOption {
       minInterval: 1,
       splitNumber: 4,
       splitLine: { lineStyle: { color: colours.line } },
-      axisLabel: { ...label, formatter: compact },
+      axisLabel: { ...label, formatter: axisNumber },
     },
     tooltip: {
       trigger: 'axis',
