@@ -43,7 +43,6 @@ type parts struct {
 	pipeline  *pipeline.Pipeline
 	dashboard *dashboard.Server
 	lost      *lost
-	checks    []dashboard.Check
 	closers   []io.Closer // in order of opening
 }
 
@@ -67,7 +66,7 @@ func openParts(ctx context.Context, c *serveCommand, logger *slog.Logger, regist
 	}, &dashboard.Options{
 		AdminKey: c.Bootstrap.AdminKey, Version: version(), Logger: logger.With("part", "dashboard"), Metrics: registry,
 		Health: dashboard.NewHealth(p.queue, &dashboard.HealthOptions{
-			FreeBytes: func() (int64, error) { return free(c.Data) }, MinFreeBytes: int64(c.MinFree), Checks: p.checks, Logger: logger.With("part", "health"),
+			FreeBytes: func() (int64, error) { return free(c.Data) }, MinFreeBytes: int64(c.MinFree), Logger: logger.With("part", "health"),
 		}),
 	})
 	if err != nil {
@@ -103,7 +102,6 @@ func (p *parts) openEngines(ctx context.Context, c *serveCommand, registry *prom
 		return fmt.Errorf("open state: %w", err)
 	}
 	p.state, p.closers = s, append(p.closers, s)
-	p.checks = append(p.checks, dashboard.Check{Name: "state", Run: s.Check, Optional: true}) // the queue takes items meanwhile
 	control, err := sqlitestate.OpenControl(in("state"), &sqlitestate.Options{Logger: p.logger.With("part", "workspace")})
 	if err != nil {
 		return err
