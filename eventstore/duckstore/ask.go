@@ -52,6 +52,8 @@ type reader struct {
 
 // look runs fn in a transaction that only reads.
 func (w *workspace) look(ctx context.Context, fn func(*reader) error) (err error) {
+	w.looking.RLock()
+	defer w.looking.RUnlock()
 	conn, err := w.engine.db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)

@@ -173,13 +173,11 @@ func textCondition(text string, p *query.Compare, args *arguments) string {
 		number := fmt.Sprintf("TRY_CAST(%s AS DOUBLE)", text)
 		return fmt.Sprintf("(regexp_full_match(%s, %s) AND isfinite(%s) AND %s)", text, quoteText(query.NumberPattern), number, between(number, p))
 	case query.Times:
-		// A cast of a text with an offset to TIMESTAMP gives the instant in UTC.
-		const micros = "epoch_us(TRY_CAST(%s AS TIMESTAMP))"
-		in := func(pattern string, from, to weir.Micros) string {
-			at := fmt.Sprintf(micros, text)
+		in := func(pattern, sqlType string, from, to weir.Micros) string {
+			at := fmt.Sprintf("epoch_us(TRY_CAST(%s AS %s))", text, sqlType)
 			return fmt.Sprintf("(regexp_full_match(%s, %s) AND %s >= (%d) AND %s < (%d))", text, quoteText(pattern), at, from, at, to)
 		}
-		return "(" + in(query.TimePattern, p.From, p.To) + " OR " + in(query.DayPattern, p.FromDay, p.ToDay) + ")"
+		return "(" + in(query.TimePattern, "TIMESTAMPTZ", p.From, p.To) + " OR " + in(query.DayPattern, "TIMESTAMP", p.FromDay, p.ToDay) + ")"
 	}
 	return ""
 }

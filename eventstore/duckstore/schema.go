@@ -232,8 +232,12 @@ func scan(rows *sql.Rows, fn func() error) (err error) {
 
 // grow adds columns to a table. It is called between transactions; the
 // checkpoints before and after keep the change apart from rows in the
-// write-ahead log, which the engine may otherwise fail to replay.
+// write-ahead log, which the engine may otherwise fail to replay. It waits for
+// questions that are being computed: the engine makes no checkpoint while a
+// transaction sees the table as it was before.
 func (w *workspace) grow(ctx context.Context, table string, slots []string) error {
+	w.looking.Lock()
+	defer w.looking.Unlock()
 	if err := w.checkpoint(ctx); err != nil {
 		return err
 	}

@@ -32,12 +32,16 @@ type workspace struct {
 	dropped bool          // its file is to be removed once it has left
 
 	// writer is held by whoever writes or checkpoints; it guards what follows.
-	writer         sync.Mutex
-	conn           *sql.Conn
-	commits        int64 // number of the last commit
-	unsaved        bool  // something was committed since the last checkpoint
-	checkpointed   time.Time
-	lastWrite      time.Time
+	writer       sync.Mutex
+	conn         *sql.Conn
+	commits      int64 // number of the last commit
+	unsaved      bool  // something was committed since the last checkpoint
+	checkpointed time.Time
+	lastWrite    time.Time
+	// looking is held for reading by every transaction that reads, and for writing
+	// while columns are added; after writer.
+	looking sync.RWMutex
+
 	mu             sync.RWMutex // guards what follows; the writer alone changes it
 	catalogue      *catalogue
 	applied        map[int]uint64

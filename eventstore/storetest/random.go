@@ -1,0 +1,303 @@
+package storetest
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/query"
+)
+
+// testLikeTheModel runs random programs of writes and questions on the store and
+// on the model. Each program has a workspace of its own.
+func testLikeTheModel(t *testing.T, h *Harness) {
+	model := NewModel()
+	runs, limit := 0, cmp.Or(h.Programs, 10)
+	rapid.Check(t, func(r *rapid.T) {
+		// rapid takes the number of checks from a flag; this is ours. Once a program
+		// has failed there is no limit, so that rapid can find the smallest.
+		if runs++; runs > limit {
+			return
+		}
+		passed := false
+		defer func() {
+			if !passed {
+				limit = math.MaxInt
+			}
+		}()
+		p := &program{ws: weir.WorkspaceID(fmt.Sprint("random-", runs))}
+		p.run(t, r, model, h.Store)
+		passed = true
+	})
+}
+
+// program draws batches that could be the pipeline's.
+type program struct {
+	ws     weir.WorkspaceID
+	seqs   [3]uint64
+	events []weir.Event // all that were written
+}
+
+var (
+	names      = []string{"a", "b", "c"}
+	properties = []string{"p", "q", "r", "s"}
+	texts      = []string{
+		"", "a", "A", "abc", "5", "5.0", "05", "-0", "0", "1e3", "1000", "1e400", "true", "TRUE", "null", "é", "É", "ß", "İ", "ǅ", "x\ny", "\x00", "日本",
+		"2026-10-15T10:00:00Z", "2026-10-15T10:00:00.999999999+05:30", "2026-10-15T12:00:00.1-15:59", "2026-02-30", "2026-10-15", "0001-01-01", "9999-12-31",
+		"0000-01-01", "2026-10-15t10:00:00z", "2026-10-15T24:00:00Z", " 2026-10-15", "2026-10-15T10:00:60Z", "9999-12-31T23:59:59.9999999Z", "0001-01-01T00:00:00+15:00",
+		"5e-324", "1e-400", "179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123347764797926204144723168738177180919299881250404026184124858368",
+		"+7", "--7", "7.", ".7", "1_000", "0x10", "inf", "nan", " 5", "5 ", "%", "_", "'", `"`, `\`, "[1]", "{}",
+	}
+	numbers = []float64{
+		0, math.Copysign(0, -1), 1, -1, 5, 5.5, 0.1, 1e-4, 9.99e-5, 1e-5, 1.5e-6, 1e-6, 9.9e-7, 1e15, 1e15 + 1, 1e16, 1.2345e16, 123456789012345680,
+		999999999999999934464, 1e21, 1.5e21, 1e300, 5e-324, math.MaxFloat64, -123.456, 1000, 2026, 4503599627370497.5, -1e20,
+	}
+	lists = []string{
+		`[]`, `[1]`, `["a"]`, `["a","A",5,5.5,true,null]`, `[[1],{"a":"b"}]`, `{}`, `{"a":[1,2]}`, `[null]`, `[""]`, `["5"]`,
+		`["2026-10-15T10:00:00Z","x"]`, `[1e21,1e-7,-0,1e999]`, `[ 1 ]`, `["é"]`, `"`,
+	}
+)
+
+func value(r *rapid.T) weir.Value {
+	switch rapid.IntRange(0, 9).Draw(r, "type") {
+	case 0:
+		return weir.Value{}
+	case 1, 2, 3:
+		return weir.Num(rapid.OneOf(rapid.SampledFrom(numbers), rapid.Float64()).Draw(r, "number"))
+	case 4:
+		return weir.Boolean(rapid.Bool().Draw(r, "bool"))
+	case 5, 6:
+		return weir.Raw(rapid.SampledFrom(lists[:len(lists)-1]).Draw(r, "list"))
+	}
+	return weir.Text(rapid.OneOf(rapid.SampledFrom(texts), rapid.String()).Draw(r, "text"))
+}
+
+func drawProperties(r *rapid.T) []weir.Property {
+	var out []weir.Property
+	for _, name := range properties {
+		if rapid.IntRange(0, 3).Draw(r, "there") > 0 {
+			out = append(out, weir.Property{Name: name, Value: value(r)})
+		}
+	}
+	return out
+}
+
+// run writes and asks both stores the same.
+func (p *program) run(t *testing.T, r *rapid.T, model, s eventstore.Store) {
+	for range rapid.IntRange(1, 5).Draw(r, "batches") {
+		b := p.batch(r)
+		for _, s := range []eventstore.Store{model, s} {
+			if err := s.Write(t.Context(), p.ws, b); err != nil {
+				r.Fatal(err)
+			}
+		}
+		for range 8 {
+			p.ask(t, r, model, s)
+		}
+	}
+}
+
+func (p *program) batch(r *rapid.T) *eventstore.Batch {
+	b := &eventstore.Batch{Applied: map[int]uint64{}, AsOf: weir.Micros(rapid.Int64Range(1, 1e9).Draw(r, "as of"))}
+	for range rapid.IntRange(0, 30).Draw(r, "events") {
+		partition := rapid.IntRange(0, len(p.seqs)-1).Draw(r, "partition")
+		p.seqs[partition]++
+		identity := uint32(rapid.IntRange(1, 6).Draw(r, "identity"))
+		b.Events = append(b.Events, weir.Event{
+			Position: weir.At(partition, p.seqs[partition]), Time: moment(r), Name: rapid.SampledFrom(names).Draw(r, "name"),
+			Identity: identity, Person: identity, Session: uint32(rapid.IntRange(0, 5).Draw(r, "session")), Properties: drawProperties(r),
+		})
+		b.Applied[partition] = p.seqs[partition]
+	}
+	p.events = append(p.events, b.Events...)
+	for range rapid.IntRange(0, 3).Draw(r, "replaced") {
+		if len(p.events) > 0 {
+			b.Replaced = append(b.Replaced, rapid.SampledFrom(p.events).Draw(r, "event").Position)
+		}
+	}
+	for range rapid.IntRange(0, 2).Draw(r, "moves") {
+		b.Moves = append(b.Moves, eventstore.Move{
+			Identity: uint32(rapid.IntRange(1, 6).Draw(r, "moved")), Person: uint32(rapid.IntRange(1, 9).Draw(r, "to")), From: firstMoment - 1, To: lastMoment + 1,
+		})
+	}
+	b.Moves = slices.CompactFunc(b.Moves, func(x, y eventstore.Move) bool { return x.Identity == y.Identity })
+	for range rapid.IntRange(0, 3).Draw(r, "people") {
+		b.People = append(b.People, weir.Person{Number: uint32(rapid.IntRange(1, 9).Draw(r, "person")), Traits: drawProperties(r)})
+	}
+	if rapid.Bool().Draw(r, "somebody goes") {
+		b.Gone = []uint32{uint32(rapid.IntRange(1, 9).Draw(r, "gone"))}
+	}
+	return b
+}
+
+const (
+	hour        = weir.Micros(3600e6)
+	firstMoment = weir.Micros(1_790_000_000e6)
+	lastMoment  = firstMoment + 100*hour
+)
+
+func moment(r *rapid.T) weir.Micros {
+	return firstMoment + weir.Micros(rapid.Int64Range(0, int64(lastMoment-firstMoment)).Draw(r, "time"))/hour*hour + weir.Micros(rapid.Int64Range(-1, 1).Draw(r, "off"))
+}
+
+// ask asks both the same.
+func (p *program) ask(t *testing.T, r *rapid.T, model, s eventstore.Store) {
+	plan := drawPlan(r)
+	want, err := model.Ask(t.Context(), p.ws, plan)
+	if err != nil {
+		r.Fatal(err)
+	}
+	got, err := s.Ask(t.Context(), p.ws, plan)
+	if err != nil {
+		r.Fatalf("%v\nplan: %s", err, show(plan))
+	}
+	got.ElapsedMS = 0
+	if !reflect.DeepEqual(got.AsOf, want.AsOf) {
+		r.Errorf("as of %+v, want %+v", got.AsOf, want.AsOf)
+	}
+	if g, w := format(t, got), format(t, want); string(g) != string(w) {
+		r.Fatalf("plan: %s\nanswered:\n%swant:\n%s", show(plan), g, w)
+	}
+}
+
+func drawPlan(r *rapid.T) *query.Plan {
+	t := &query.Trends{Buckets: drawBuckets(r)}
+	if rapid.IntRange(0, 2).Draw(r, "where") == 0 {
+		t.Where = predicate(r, 2)
+	}
+	for i := range rapid.IntRange(1, 2).Draw(r, "series") {
+		s := query.Series{
+			Name:    fmt.Sprint(i),
+			Event:   rapid.SampledFrom([]string{"a", "b", query.AnyEvent, "unknown"}).Draw(r, "event"),
+			Measure: rapid.SampledFrom([]query.Measure{query.Total, query.Users, query.Sessions}).Draw(r, "measure"),
+		}
+		if rapid.IntRange(0, 3).Draw(r, "filtered") > 0 {
+			s.Where = predicate(r, 2)
+		}
+		t.Series = append(t.Series, s)
+	}
+	if rapid.Bool().Draw(r, "breakdown") {
+		t.Breakdown = &query.Breakdown{By: ref(r), Limit: rapid.IntRange(1, 5).Draw(r, "limit")}
+	}
+	return &query.Plan{Trends: t}
+}
+
+// drawBuckets divides a range into hours, of which some are longer: as calendars
+// do.
+func drawBuckets(r *rapid.T) query.Buckets {
+	at := firstMoment + weir.Micros(rapid.Int64Range(-3, 50).Draw(r, "from"))*hour/2
+	b := query.Buckets{Edges: []weir.Micros{at}}
+	width := weir.Micros(rapid.Int64Range(1, 24).Draw(r, "width")) * hour
+	for i := range rapid.IntRange(1, 12).Draw(r, "buckets") {
+		at += width + weir.Micros(rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1, -1}).Draw(r, "change"))*hour/2
+		b.Edges = append(b.Edges, at)
+		b.Labels = append(b.Labels, fmt.Sprint("b", i))
+	}
+	return b
+}
+
+func ref(r *rapid.T) query.Ref {
+	return query.Ref{
+		On:   rapid.SampledFrom([]query.Scope{query.OnEvent, query.OnEvent, query.OnUser}).Draw(r, "on"),
+		Name: rapid.SampledFrom(append([]string{"unknown"}, properties...)).Draw(r, "property"),
+	}
+}
+
+func predicate(r *rapid.T, depth int) query.Predicate {
+	if depth > 0 {
+		parts := func() []query.Predicate {
+			var out []query.Predicate
+			for range rapid.IntRange(0, 2).Draw(r, "parts") {
+				out = append(out, predicate(r, depth-1))
+			}
+			return out
+		}
+		switch rapid.IntRange(0, 6).Draw(r, "predicate") {
+		case 0:
+			return query.All(parts())
+		case 1:
+			return query.Any(parts())
+		case 2:
+			return query.Not{Of: predicate(r, depth-1)}
+		}
+	}
+	return comparison(r)
+}
+
+func comparison(r *rapid.T) *query.Compare {
+	c := &query.Compare{Property: ref(r), Op: query.Op(rapid.IntRange(int(query.In), int(query.IsSet)).Draw(r, "op"))}
+	text := func() string {
+		var forms []string
+		for _, f := range numbers {
+			forms = append(forms, weir.FormatNumber(f))
+		}
+		return rapid.OneOf(rapid.SampledFrom(texts), rapid.SampledFrom(forms), rapid.SampledFrom(lists)).Draw(r, "operand")
+	}
+	switch c.Op {
+	case query.In:
+		for range rapid.IntRange(1, 3).Draw(r, "operands") {
+			c.Text = append(c.Text, text())
+		}
+	case query.Contains:
+		c.Text = []string{rapid.SampledFrom([]string{"", "a", "é", "5", ".", "e", "ru", "\"", "1", "0", "i", "ß", "\x00", "[", "-"}).Draw(r, "part")}
+	case query.Regex:
+		c.Text = []string{rapid.SampledFrom([]string{"", "^a", "5$", "(?i:É)", "^(?:true|x.y)$", `(?s:x.y)`, "^[0-9]+$", `\.`, "e[+-]", "^$", `^-?0`}).Draw(r, "pattern")}
+	case query.Range:
+		bound := func(open float64) float64 {
+			return rapid.OneOf(rapid.SampledFrom(numbers), rapid.Just(open)).Draw(r, "bound")
+		}
+		c.Low, c.High = bound(math.Inf(-1)), bound(math.Inf(1))
+		c.LowOpen, c.HighOpen = rapid.Bool().Draw(r, "low open"), rapid.Bool().Draw(r, "high open")
+	case query.Times:
+		bound := func(open weir.Micros) weir.Micros {
+			return rapid.SampledFrom([]weir.Micros{open, 1_792_058_400e6, 1_792_058_400e6 + 1, 1_792_039_800_999_999, 1_792_041_000e6, 1_792_115_941e6, 1_792_022_400e6, -62_135_596_800_000_000}).Draw(r, "instant")
+		}
+		c.From, c.To = bound(query.TimeMin), bound(query.TimeMax)
+		c.FromDay, c.ToDay = bound(query.TimeMin), bound(query.TimeMax)
+	}
+	return c
+}
+
+// show is a plan for people to read: rapid's own output lacks what is behind
+// pointers.
+func show(p *query.Plan) string {
+	t := p.Trends
+	out := fmt.Sprintf("buckets %v, where %s", t.Buckets.Edges, showPredicate(t.Where))
+	for _, s := range t.Series {
+		out += fmt.Sprintf("\n  %s of %q where %s", s.Measure, s.Event, showPredicate(s.Where))
+	}
+	if t.Breakdown != nil {
+		out += fmt.Sprintf("\n  by %+v", *t.Breakdown)
+	}
+	return out
+}
+
+func showPredicate(p query.Predicate) string {
+	list := func(parts []query.Predicate) string {
+		out := ""
+		for _, part := range parts {
+			out += " " + showPredicate(part)
+		}
+		return "(" + out + " )"
+	}
+	switch p := p.(type) {
+	case nil:
+		return "true"
+	case query.All:
+		return "all" + list(p)
+	case query.Any:
+		return "any" + list(p)
+	case query.Not:
+		return "not " + showPredicate(p.Of)
+	case *query.Compare:
+		return fmt.Sprintf("%+q", fmt.Sprintf("%+v", *p))
+	}
+	return "?"
+}

@@ -1,0 +1,279 @@
+package storetest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/query"
+)
+
+func testEmpty(t *testing.T, h *Harness) {
+	answer, err := h.Store.Ask(t.Context(), Workspace, trends(
+		query.Series{Name: "A", Event: "nobody sent this", Measure: query.Total, Where: is(query.OnEvent, "x", "y")},
+		query.Series{Name: "B", Event: query.AnyEvent, Measure: query.Users, Where: is(query.OnUser, "x", "y")},
+	))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(answer.Series) != 2 || answer.Series[0].Total != 0 || answer.Series[1].Total != 0 {
+		t.Errorf("an empty workspace answers %+v, want two series of 0", answer.Series)
+	}
+	if len(answer.AsOf.Positions) != 0 || answer.AsOf.Time != 0 {
+		t.Errorf("as of is %+v, want nothing", answer.AsOf)
+	}
+	applied, err := h.Store.Applied(t.Context(), Workspace)
+	if err != nil || len(applied) != 0 {
+		t.Errorf("Applied is %v, %v; want none", applied, err)
+	}
+	log, err := h.Store.Log(t.Context(), Workspace, eventstore.LogFilter{})
+	if err != nil || len(log) != 0 {
+		t.Errorf("Log is %v, %v; want none", log, err)
+	}
+	values, err := h.Store.Values(t.Context(), Workspace, query.Ref{On: query.OnUser, Name: "x"}, "", 10)
+	if err != nil || len(values) != 0 {
+		t.Errorf("Values are %v, %v; want none", values, err)
+	}
+	if _, err := h.Store.Applied(t.Context(), "Not/An id"); err == nil {
+		t.Error("a workspace id that is none was taken")
+	}
+}
+
+func testWritingAgain(t *testing.T, h *Harness) {
+	writeAll(t, h.Store)
+	n := total(t, h.Store, query.AnyEvent, nil)
+	for _, b := range Batches() { // as after a crash: from an older batch on
+		write(t, h.Store, b)
+	}
+	if again := total(t, h.Store, query.AnyEvent, nil); n != autumnEvents+springEvents || again != n {
+		t.Errorf("there are %v events, and %v after writing them again, want %d", n, again, autumnEvents+springEvents)
+	}
+}
+
+// Rows are skipped by the position of their own partition, and positions never
+// go back.
+func testPartitions(t *testing.T, h *Harness) {
+	event := func(partition int, seq uint64) weir.Event {
+		return weir.Event{Position: weir.At(partition, seq), Time: 1, Name: "a", Identity: 1, Person: 1}
+	}
+	outcome := func(partition int, seq uint64) weir.Outcome {
+		return weir.Outcome{Position: weir.At(partition, seq), ReceivedAt: 1, Status: weir.Stored}
+	}
+	write(t, h.Store, &eventstore.Batch{Applied: map[int]uint64{0: 10, 7: 3}, AsOf: 5, Events: []weir.Event{event(0, 10), event(7, 2)}})
+	write(t, h.Store, &eventstore.Batch{
+		Applied: map[int]uint64{0: 9, 7: 5, 32767: 1 << 47}, AsOf: 6,
+		Events: []weir.Event{event(0, 9), event(7, 3), event(7, 4), event(32767, 1<<47)},
+		Log:    []weir.Outcome{outcome(0, 9), outcome(7, 3), outcome(7, 4), outcome(32767, 1<<47)},
+	})
+	answer, err := h.Store.Ask(t.Context(), Workspace, trends(query.Series{Event: "a", Measure: query.Total}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[int]uint64{0: 10, 7: 5, 32767: 1 << 47}
+	if answer.Series[0].Total != 4 || !maps.Equal(answer.AsOf.Positions, want) || answer.AsOf.Time != 6 {
+		t.Errorf("%v events as of %+v, want 4 at %v, time 6", answer.Series[0].Total, answer.AsOf, want)
+	}
+	applied, err := h.Store.Applied(t.Context(), Workspace)
+	if err != nil || !maps.Equal(applied, want) {
+		t.Errorf("Applied is %v, %v; want %v", applied, err, want)
+	}
+	log, err := h.Store.Log(t.Context(), Workspace, eventstore.LogFilter{})
+	if err != nil || len(log) != 2 {
+		t.Errorf("the log has %v, %v; want two rows", log, err)
+	}
+}
+
+func testReplaced(t *testing.T, h *Harness) {
+	writeAll(t, h.Store)
+	events := Events()
+	// Event 0, a Purchase, gets a newer version with another name, which itself is
+	// replaced in the same batch; 3 and a position without a row are replaced too.
+	newer, newest := events[0], events[0]
+	newer.Position, newer.Name = weir.At(0, 1000), "Refund"
+	newest.Position, newest.Name = weir.At(0, 1001), "Refund"
+	b := BatchOf(newer, newest)
+	b.Replaced = []weir.Position{events[0].Position, newer.Position, events[3].Position, weir.At(3, 999)}
+	for range 2 {
+		write(t, h.Store, b)
+		for name, want := range map[string]float64{"Purchase": 138, "Refund": 1, query.AnyEvent: 419} {
+			if got := total(t, h.Store, name, nil); got != want {
+				t.Errorf("%q counts %v, want %v", name, got, want)
+			}
+		}
+	}
+}
+
+func testMoves(t *testing.T, h *Harness) {
+	writeAll(t, h.Store)
+	last := Events()[autumnEvents-1]
+	// Identity 2 and a new one, 11, become part of person 1; identity 9 leaves it.
+	e := weir.Event{Position: weir.At(0, 1000), Time: last.Time, Name: "late", Identity: 2, Person: 2}
+	stranger := weir.Event{Position: weir.At(0, 1001), Time: last.Time, Name: "late", Identity: 11, Person: 11}
+	b := BatchOf(e, stranger)
+	b.Gone = []uint32{2, 11}
+	move := func(identity, person uint32) {
+		b.Moves = append(b.Moves, eventstore.Move{Identity: identity, Person: person, From: Events()[autumnEvents].Time, To: last.Time})
+	}
+	move(2, 1)
+	move(11, 1)
+	move(9, 9)
+	for range 2 {
+		write(t, h.Store, b)
+		if got := measure(t, h.Store, query.Users, query.AnyEvent, nil); got != 9 { // 1, 3 to 10
+			t.Errorf("%v users, want 9", got)
+		}
+		if got := measure(t, h.Store, query.Users, "late", nil); got != 1 {
+			t.Errorf("%v users of the late events, want 1", got)
+		}
+		// Person 1 is all that identities 1 and 2 did, and the late events.
+		if got := total(t, h.Store, query.AnyEvent, is(query.OnUser, "age", "21")); got != 42+42+2 {
+			t.Errorf("%v events of person 1, want 86", got)
+		}
+		if got := total(t, h.Store, query.AnyEvent, is(query.OnUser, "age", "22")); got != 0 {
+			t.Errorf("%v events of person 2, who is gone, want 0", got)
+		}
+	}
+}
+
+func testPeople(t *testing.T, h *Harness) {
+	writeAll(t, h.Store)
+	// Person 3 changes country and loses the rest; 4 is gone; 10 becomes known. Of
+	// two rows for one person in a batch the last holds.
+	b := &eventstore.Batch{
+		People: []weir.Person{
+			{Number: 3, Traits: []weir.Property{{Name: "country", Value: weir.Text("never")}}},
+			{Number: 10, Traits: []weir.Property{{Name: "country", Value: weir.Text("FR")}}},
+			{Number: 3, Traits: []weir.Property{{Name: "country", Value: weir.Text("FR")}, {Name: "age", Value: weir.Value{}}}},
+		},
+		Gone: []uint32{4},
+	}
+	for range 2 {
+		write(t, h.Store, b)
+		for _, c := range []struct {
+			where query.Predicate
+			want  float64
+		}{
+			{is(query.OnUser, "country", "never"), 0},
+			{is(query.OnUser, "country", "FR"), 5 * 42}, // 1 with identity 9, 3, 7, 10; 4 no more
+			{is(query.OnUser, "age", "23"), 0},
+			{&query.Compare{Property: query.Ref{On: query.OnUser, Name: "age"}, Op: query.IsSet}, 7 * 42}, // 1 with 9, 2, 5 to 8
+			{query.Not{Of: is(query.OnUser, "vip", "true")}, 7 * 42},                                      // 2 to 6, 8, 10
+		} {
+			if got := total(t, h.Store, query.AnyEvent, c.where); got != c.want {
+				t.Errorf("%+v counts %v, want %v", c.where, got, c.want)
+			}
+		}
+	}
+}
+
+func testWorkspacesApart(t *testing.T, h *Harness) {
+	writeAll(t, h.Store)
+	e := Events()[0]
+	if err := h.Store.Write(t.Context(), "other-1", BatchOf(e)); err != nil {
+		t.Fatal(err)
+	}
+	plan := trends(query.Series{Name: "A", Event: query.AnyEvent, Measure: query.Total})
+	answer, err := h.Store.Ask(t.Context(), "other-1", plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Series[0].Total != 1 {
+		t.Errorf("the other workspace counts %v, want its own 1", answer.Series[0].Total)
+	}
+	if n := total(t, h.Store, query.AnyEvent, nil); n != 420 {
+		t.Errorf("the first workspace counts %v, want 420", n)
+	}
+}
+
+// Whatever a store's bound is, and wherever it keeps what exceeds it, questions
+// do not show it.
+func testManyProperties(t *testing.T, h *Harness) {
+	const properties, events = 300, 6
+	value := func(i, k int) weir.Value {
+		switch i % 5 {
+		case 0:
+			return weir.Num(float64(k))
+		case 1:
+			return weir.Boolean(k%2 == 0)
+		case 2:
+			return weir.Raw(fmt.Sprintf(`["t%d",%d]`, k, k))
+		}
+		return weir.Text(fmt.Sprint("t", k))
+	}
+	var batch []weir.Event
+	for k := range events {
+		e := weir.Event{Position: weir.At(0, uint64(k+1)), Time: 1, Name: fmt.Sprint("wide", k%2), Identity: 1, Person: 1}
+		for i := range properties {
+			e.Properties = append(e.Properties, weir.Property{Name: fmt.Sprintf("p%03d", i), Value: value(i, k)})
+		}
+		batch = append(batch, e)
+	}
+	write(t, h.Store, BatchOf(batch...))
+	for i := range properties {
+		name := fmt.Sprintf("p%03d", i)
+		texts, want := "t3", 1.0
+		switch i % 5 {
+		case 0:
+			texts = "3"
+		case 1:
+			texts, want = "true", events/2
+		}
+		if got := total(t, h.Store, query.AnyEvent, is(query.OnEvent, name, texts)); got != want {
+			t.Fatalf("%s = %s counts %v, want %v", name, texts, got, want)
+		}
+		if i%20 > 4 {
+			continue // the rest is slow and nothing new
+		}
+		for event, want := range map[string]float64{"wide0": 3, query.AnyEvent: events} {
+			set := &query.Compare{Property: query.Ref{On: query.OnEvent, Name: name}, Op: query.IsSet}
+			if got := total(t, h.Store, event, set); got != want {
+				t.Fatalf("%s of %s is set on %v events, want %v", name, event, got, want)
+			}
+		}
+		plan := trends(query.Series{Event: query.AnyEvent, Measure: query.Total})
+		plan.Trends.Breakdown = &query.Breakdown{By: query.Ref{On: query.OnEvent, Name: name}, Limit: 10}
+		answer, err := h.Store.Ask(t.Context(), Workspace, plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var groups []string
+		for _, s := range answer.Series {
+			groups = append(groups, *s.Breakdown[0])
+		}
+		seen := map[string]bool{}
+		for k := range events {
+			seen[value(i, k).String()] = true
+		}
+		if !slices.Equal(groups, slices.Sorted(maps.Keys(seen))) {
+			t.Fatalf("groups of %s are %q, want %q", name, groups, slices.Sorted(maps.Keys(seen)))
+		}
+	}
+}
+
+// Names are whatever a sender likes.
+func testStrangeNames(t *testing.T, h *Harness) {
+	names := []string{
+		`"; DROP TABLE events; --`, `'`, `a.b`, `a/b~1`, `$.x`, "", " ", "\x00", "日本", "S00", "s00", "rest", "name", "ts", "[0]", `\`, "%", "?", "$1",
+	}
+	var batch []weir.Event
+	for i, name := range names {
+		batch = append(batch, weir.Event{
+			Position: weir.At(0, uint64(i+1)), Time: 1, Name: name, Identity: 1, Person: 1,
+			Properties: []weir.Property{{Name: name, Value: weir.Text(name)}, {Name: name + "#", Value: weir.Raw(`["x"]`)}},
+		})
+	}
+	write(t, h.Store, BatchOf(batch...))
+	for _, name := range names {
+		if name != query.AnyEvent {
+			if got := total(t, h.Store, name, nil); got != 1 {
+				t.Errorf("event %q counts %v, want 1", name, got)
+			}
+		}
+		if got := total(t, h.Store, query.AnyEvent, is(query.OnEvent, name, name)); got != 1 {
+			t.Errorf("property %q counts %v, want 1", name, got)
+		}
+	}
+}
