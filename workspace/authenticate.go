@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/weirhq/weir"
@@ -53,8 +52,9 @@ func (d *Directory) Authenticate(ctx context.Context, text string) (Grant, error
 	}
 	// The cache goes by the hash: no secret stays in memory, and how long the
 	// look-up takes says nothing about the secrets that are there.
-	sum := sha256.Sum256([]byte(text))
-	if grant, found := d.keys.get(&sum, d.now()); found {
+	var space [maxKeyLength]byte // a conversion would allocate
+	sum := sha256.Sum256(space[:copy(space[:], text)])
+	if grant, found := d.keys.get(sum, d.now()); found {
 		if grant == nil {
 			return Grant{}, ErrUnknownKey
 		}
@@ -77,7 +77,7 @@ func (d *Directory) loadGrant(ctx context.Context, sum [sha256.Size]byte) (*Gran
 		// Others wait too: one who gives up must not fail them.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		asked, epoch := d.now(), d.keys.epoch.Load()
+		asked, epoch := d.now(), d.keys.now()
 		grant, err := d.readGrant(ctx, hex.EncodeToString(sum[:]))
 		if err == nil {
 			d.keys.put(sum, grant, asked, epoch)
@@ -125,62 +125,61 @@ const maxCached = 20_000
 // keyCache remembers answers of the store. Known keys and unknown ones are kept
 // apart, so that a flood of made-up keys cannot push out those that work.
 type keyCache struct {
-	known, unknown cacheHalf
 	maxAge         time.Duration
-	// epoch counts forget: an answer asked for before is not remembered after.
-	epoch atomic.Uint64
-	mu    sync.Mutex // held by put and forget
-}
-
-// cacheHalf is emptied when it is full: rare, cheap, and every entry can be had
-// again from the store.
-type cacheHalf struct {
-	entries sync.Map // [sha256.Size]byte -> cached
-	size    int      // guarded by keyCache.mu
+	mu             sync.RWMutex
+	known, unknown map[[sha256.Size]byte]cached
+	epoch          uint64 // counts forget: an answer asked for before is not remembered after
 }
 
 type cached struct {
-	grant *Grant
-	asked time.Time // when the store was asked, before it answered
+	grant *Grant // nil: no such key
+	asked time.Time
 }
 
-func (c *keyCache) init(maxAge time.Duration) { c.maxAge = maxAge }
+func (c *keyCache) init(maxAge time.Duration) {
+	c.maxAge = maxAge
+	c.known, c.unknown = map[[sha256.Size]byte]cached{}, map[[sha256.Size]byte]cached{}
+}
 
 // get finds an answer that is not too old: found and nil for a key known to be
 // unknown.
-func (c *keyCache) get(sum *[sha256.Size]byte, now time.Time) (grant *Grant, found bool) {
-	v, ok := c.known.entries.Load(*sum)
-	if !ok {
-		v, ok = c.unknown.entries.Load(*sum)
+func (c *keyCache) get(sum [sha256.Size]byte, now time.Time) (grant *Grant, found bool) {
+	c.mu.RLock()
+	e, found := c.known[sum]
+	if !found {
+		e, found = c.unknown[sum]
 	}
-	if !ok {
-		return nil, false
-	}
-	e := v.(*cached)
-	if now.Sub(e.asked) >= c.maxAge {
+	c.mu.RUnlock()
+	if !found || now.Sub(e.asked) >= c.maxAge {
 		return nil, false
 	}
 	return e.grant, true
 }
 
+// now is the epoch of an answer that is about to be asked for.
+func (c *keyCache) now() uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.epoch
+}
+
+// put remembers an answer. A half that is full is emptied: rare, cheap, and
+// every entry can be had again from the store.
 func (c *keyCache) put(sum [sha256.Size]byte, grant *Grant, asked time.Time, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.epoch.Load() != epoch {
+	if c.epoch != epoch {
 		return
 	}
-	in, out := &c.unknown, &c.known
+	in, out := c.unknown, c.known
 	if grant != nil {
 		in, out = out, in
 	}
-	out.remove(sum)
-	if in.size >= maxCached {
-		in.entries.Clear()
-		in.size = 0
+	delete(out, sum)
+	if len(in) >= maxCached {
+		clear(in)
 	}
-	if _, replaced := in.entries.Swap(sum, &cached{grant, asked}); !replaced {
-		in.size++
-	}
+	in[sum] = cached{grant, asked}
 }
 
 // forget drops the answer for a key that was just changed in this process.
@@ -191,13 +190,7 @@ func (c *keyCache) forget(hash string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.epoch.Add(1)
-	c.known.remove(sum)
-	c.unknown.remove(sum)
-}
-
-func (h *cacheHalf) remove(sum [sha256.Size]byte) {
-	if _, found := h.entries.LoadAndDelete(sum); found {
-		h.size--
-	}
+	c.epoch++
+	delete(c.known, sum)
+	delete(c.unknown, sum)
 }

@@ -81,7 +81,7 @@ func (s *Store) checkpointOnce(ctx context.Context, w *writer) error {
 	if log-saved < s.wal.save {
 		return nil
 	}
-	if log, saved, err = w.frames("PASSIVE"); err != nil || log < s.wal.restart || log == saved {
+	if log, _, err = w.frames("PASSIVE"); err != nil || log < s.wal.restart {
 		return err
 	}
 	if err := s.take(ctx); err != nil {
