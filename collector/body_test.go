@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -72,7 +73,7 @@ func (zeroReader) Read(p []byte) (int, error) {
 func TestCompressedBodies(t *testing.T) {
 	small := envelope(event("1", "u"))
 	// The large one passes the size from which bodies are measured first.
-	items := make([]string, 900)
+	items := make([]string, 600)
 	for i := range items {
 		items[i] = strings.Replace(event("e"+newtext(i), "u"+newtext(i)), `"Purchase"`, `"Purchase","properties":{"text":"`+varied(i, 2000)+`"}`, 1)
 	}
@@ -82,13 +83,14 @@ func TestCompressedBodies(t *testing.T) {
 			t.Run(encoding+"/"+name, func(t *testing.T) {
 				c, q := setup(t, nil)
 				want := bytes.Count(body, []byte(`"kind"`))
-				for range 3 { // decoders are used again
-					w := post(c, "/v1/items", "wk_web", compress(t, encoding, text(body)), "Content-Encoding", header(encoding))
+				compressed := compress(t, encoding, text(body))
+				for range 2 { // decoders are used again
+					w := post(c, "/v1/items", "wk_web", compressed, "Content-Encoding", header(encoding))
 					if got := read(t, w); w.Code != http.StatusOK || got.Accepted != want {
 						t.Fatalf("answer %d %.300s", w.Code, w.Body)
 					}
 				}
-				if n := len(q.records()); n != 3*want {
+				if n := len(q.records()); n != 2*want {
 					t.Errorf("%d records stored", n)
 				}
 			})
@@ -98,11 +100,11 @@ func TestCompressedBodies(t *testing.T) {
 
 // varied is text that compresses, but not beyond all measure.
 func varied(seed, n int) string {
-	var out strings.Builder
-	for x := uint32(seed + 1); out.Len() < n; x = x*1664525 + 1013904223 {
-		out.WriteString(newtext(int(x >> 20)))
+	out := make([]byte, 0, n+10)
+	for x := uint32(seed + 1); len(out) < n; x = x*1664525 + 1013904223 {
+		out = strconv.AppendUint(out, uint64(x>>20), 10)
 	}
-	return out.String()
+	return string(out)
 }
 
 func TestBodiesThatDoNotSayWhatTheyAre(t *testing.T) {
@@ -128,7 +130,7 @@ func TestBodiesThatDoNotSayWhatTheyAre(t *testing.T) {
 }
 
 func TestBombsAreRefusedWithoutMemory(t *testing.T) {
-	const size = 64 << 20
+	const size = 24 << 20
 	bombs := map[string][]byte{}
 	for encoding := range encodings {
 		bombs[encoding] = compress(t, encoding, zeros(size))
@@ -140,7 +142,11 @@ func TestBombsAreRefusedWithoutMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, _ := setup(t, nil)
 			encoding := header(name)
-			if encodings[name] == nil {
+			want := http.StatusRequestEntityTooLarge
+			switch name {
+			case "gzip in gzip":
+				encoding, want = "gzip", http.StatusBadRequest // what comes out is no JSON
+			case "just too much":
 				encoding = "gzip"
 			}
 			r := httptest.NewRequest(http.MethodPost, "/v1/items", bytes.NewReader(bomb))
@@ -154,8 +160,8 @@ func TestBombsAreRefusedWithoutMemory(t *testing.T) {
 			if spent, most := allocated()-before, uint64(5*len(bomb)+12<<20); spent > most {
 				t.Errorf("%d bytes in cost %d bytes, want at most %d", len(bomb), spent, most)
 			}
-			if got := read(t, w); w.Code != http.StatusRequestEntityTooLarge {
-				t.Errorf("answer %d %+v", w.Code, got)
+			if got := read(t, w); w.Code != want {
+				t.Errorf("answer %d %+v, want %d", w.Code, got, want)
 			}
 		})
 	}
