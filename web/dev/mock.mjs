@@ -34,7 +34,7 @@ const COUNTRIES = ['FR', 'DE', 'GB', 'US', 'NL', 'ES', 'IT', 'SE', 'JP', null];
 const EVENTS = [
   ['pageview', 184203],
   ['Product Viewed', 61544],
-  ['Product Added', 20411],
+  ['Added to Cart', 20411],
   ['Checkout Started', 8122],
   ['order', 5210],
   ['Signed Up', 2874],
@@ -87,7 +87,7 @@ function makeItem(at) {
     const label = pick([
       'Product Viewed',
       'Product Viewed',
-      'Product Added',
+      'Added to Cart',
       'Checkout Started',
       'Search',
       'Signed Up',

@@ -80,9 +80,14 @@ export interface LogRow {
   size?: number;
 }
 
-export interface LiveRow extends LogRow {
+/** What was sent: an item, or text that is no valid JSON. */
+export interface Payload {
   item?: unknown;
+  raw?: string;
 }
+
+/** A row of the live view. One that was read from the log comes without its payload. */
+export type LiveRow = LogRow & Payload;
 
 export interface LogPage {
   items: LogRow[] | null;
@@ -95,11 +100,8 @@ export interface Step {
   detail?: string;
 }
 
-export interface Receipt {
+export interface Receipt extends Payload {
   row: LogRow;
-  item?: unknown;
-  /** What was sent, where it is not valid JSON. */
-  raw?: string;
   steps: Step[] | null;
 }
 

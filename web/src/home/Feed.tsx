@@ -73,6 +73,11 @@ export function Feed({ feed, view }: { feed: LiveFeed; view: FeedView }) {
           {view.waiting > 0 ? `Paused. Show ${plural(view.waiting, 'new item')}` : 'Paused. Nothing new yet'}
         </button>
       )}
+      {view.skipped > 0 && (
+        <p className={classes.skipped}>
+          {plural(view.skipped, 'item')} came too fast to be shown here. The log has every one.
+        </p>
+      )}
       {shown.length === 0 ? (
         <Empty
           icon={<IconFilterOff size={22} />}

@@ -1,12 +1,11 @@
-import { Anchor } from '@mantine/core';
 import { IconChevronRight } from '@tabler/icons-react';
 import { memo } from 'react';
-import { Link } from 'wouter';
-import { Json } from '../kit/Json';
+import type { LiveRow } from '../api/types';
 import { KindIcon } from '../kit/KindIcon';
-import { kindLabel } from '../kit/kinds';
+import { itemTitle } from '../kit/kinds';
 import { Status } from '../kit/Status';
 import { clock, moment } from '../text/time';
+import { FeedDetail } from './FeedDetail';
 import classes from './FeedRow.module.css';
 import { glance } from './glance';
 import type { FeedEntry } from './LiveFeed';
@@ -21,7 +20,7 @@ interface FeedRowProps {
 /** One item of the live view; opened it shows what was sent. */
 export const FeedRow = memo(function FeedRow({ entry, zone, open, onToggle }: FeedRowProps) {
   const { row, fresh } = entry;
-  const title = row.name ?? kindLabel(row.kind ?? 'unknown');
+  const title = itemTitle(row);
   return (
     <li className={classes.item} data-fresh={fresh || undefined} data-open={open || undefined}>
       <button
@@ -44,7 +43,7 @@ export const FeedRow = memo(function FeedRow({ entry, zone, open, onToggle }: Fe
         </span>
         <span className={`${classes.user} ${classes.cut} mono`}>{row.user_id ?? ''}</span>
         <span className={`${classes.glance} ${classes.cut}`}>
-          {row.status === 'rejected' ? row.message : <Glance kind={row.kind} item={row.item} />}
+          <Glance row={row} />
         </span>
         <span className={classes.status}>
           <Status status={row.status} />
@@ -52,18 +51,19 @@ export const FeedRow = memo(function FeedRow({ entry, zone, open, onToggle }: Fe
       </button>
       {open && (
         <div className={classes.detail}>
-          <Json value={row.item ?? row} what="payload" />
-          <Anchor component={Link} href={`/log?open=${encodeURIComponent(row.position)}`} size="sm">
-            Open its receipt in the log
-          </Anchor>
+          <FeedDetail row={row} />
         </div>
       )}
     </li>
   );
 });
 
-function Glance({ kind, item }: { kind: string | undefined; item: unknown }) {
-  return glance(kind, item).map(({ name, value }) => (
+/** Why it was refused, or else the fields that tell it from others. */
+function Glance({ row }: { row: LiveRow }) {
+  if (row.message) return row.message;
+  const details = glance(row.kind, row.item);
+  if (details.length === 0) return row.source_name && `from ${row.source_name}`;
+  return details.map(({ name, value }) => (
     <span key={name} className={classes.pair}>
       <span className={classes.key}>{name}</span> {value}
     </span>

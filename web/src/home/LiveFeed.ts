@@ -18,6 +18,8 @@ export interface FeedView {
   paused: boolean;
   /** How many rows wait for the feed to be resumed; at most FEED_LIMIT are kept. */
   waiting: number;
+  /** How many came too fast for this page, and were left out. */
+  skipped: number;
 }
 
 /** Puts new rows, oldest first, before those that are there; a row that is there already is not repeated. */
@@ -39,7 +41,7 @@ export function prepend(
 
 /** The rows of the live view: bounded, drawn in gulps, and still while it is paused. */
 export class LiveFeed {
-  private view: FeedView = { entries: [], paused: false, waiting: 0 };
+  private view: FeedView = { entries: [], paused: false, waiting: 0, skipped: 0 };
   private pending: FeedEntry[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly listeners = new Set<() => void>();
@@ -60,6 +62,11 @@ export class LiveFeed {
     this.timer ??= setTimeout(() => this.flush(), FLUSH_EVERY);
   }
 
+  /** Says that so many rows were left out, because they came too fast. */
+  skip(count: number) {
+    this.show({ ...this.view, skipped: this.view.skipped + count });
+  }
+
   /** Adds what arrived before the feed was opened, newest first, beneath what came since. */
   seed(rows: readonly LiveRow[]) {
     const older = prepend([], rows.map((row) => ({ row, fresh: false })).reverse());
@@ -74,7 +81,7 @@ export class LiveFeed {
   resume() {
     const entries = prepend(this.view.entries, this.pending);
     this.pending = [];
-    this.show({ entries, paused: false, waiting: 0 });
+    this.show({ ...this.view, entries, paused: false, waiting: 0 });
   }
 
   private flush() {

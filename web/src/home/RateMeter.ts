@@ -9,10 +9,10 @@ export class RateMeter {
     this.begun = Math.floor(at / 1000);
   }
 
-  /** Counts one at an instant (ms). */
-  mark(at: number) {
+  /** Counts some at an instant (ms). */
+  mark(at: number, count = 1) {
     const second = Math.floor(at / 1000);
-    this.counts.set(second, (this.counts.get(second) ?? 0) + 1);
+    this.counts.set(second, (this.counts.get(second) ?? 0) + count);
     if (this.counts.size > RateMeter.SECONDS * 2) this.forget(second - RateMeter.SECONDS);
   }
 

@@ -22,11 +22,17 @@ export function useLive(workspace: string): Live {
   const view = useSyncExternalStore(feed.subscribe, feed.current);
 
   useEffect(() => {
-    const take = (row: LiveRow) => {
-      meter.mark(Date.now());
-      feed.receive(row);
-    };
-    return follow(inWorkspace(workspace, '/live'), take, setConnection);
+    return follow(inWorkspace(workspace, '/live'), {
+      row: (row) => {
+        meter.mark(Date.now());
+        feed.receive(row);
+      },
+      lost: (count) => {
+        meter.mark(Date.now(), count);
+        feed.skip(count);
+      },
+      connection: setConnection,
+    });
   }, [workspace, feed, meter]);
 
   return { feed, view, connection, meter };
@@ -35,16 +41,20 @@ export function useLive(workspace: string): Live {
 const RETRY_FIRST = 1_000;
 const RETRY_LAST = 15_000;
 
+/** What a stream tells. */
+export interface Listener {
+  row: (row: LiveRow) => void;
+  /** So many rows were left out, because this listener was too slow for them. */
+  lost: (count: number) => void;
+  connection: (connection: Connection) => void;
+}
+
 /**
  * Listens to a stream of rows until the returned function is called. The browser
  * reconnects by itself after a broken connection, but gives up on an answer that
  * is no stream (a proxy's 502 while the server restarts): that is tried again here.
  */
-export function follow(
-  url: string,
-  take: (row: LiveRow) => void,
-  report: (connection: Connection) => void,
-): () => void {
+export function follow(url: string, listener: Listener): () => void {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let delay = RETRY_FIRST;
@@ -53,20 +63,23 @@ export function follow(
     source = new EventSource(url);
     source.onopen = () => {
       delay = RETRY_FIRST;
-      report('live');
+      listener.connection('live');
     };
     source.onerror = () => {
-      report('lost');
+      listener.connection('lost');
       if (source?.readyState !== EventSource.CLOSED) return;
       timer = setTimeout(open, delay);
       delay = Math.min(delay * 2, RETRY_LAST);
     };
     source.addEventListener('outcome', (event: MessageEvent<string>) =>
-      take(JSON.parse(event.data) as LiveRow),
+      listener.row(JSON.parse(event.data) as LiveRow),
+    );
+    source.addEventListener('lost', (event: MessageEvent<string>) =>
+      listener.lost((JSON.parse(event.data) as { count: number }).count),
     );
   };
 
-  report('connecting');
+  listener.connection('connecting');
   open();
   return () => {
     clearTimeout(timer);

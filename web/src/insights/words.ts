@@ -1,4 +1,5 @@
 import type { Interval, Measure, Operator, Scope } from '../api/types';
+import { eventLabel } from '../kit/kinds';
 import { daysText, dayText } from '../text/time';
 import { ANY_EVENT, type Filter, type Insight, type Preset, type Range } from './insight';
 
@@ -48,7 +49,7 @@ export const SCOPE_WORDS: Record<Scope, string> = { event: 'Event', user: 'Perso
 
 /** An event's name as it is shown. */
 export function eventText(event: string): string {
-  return event === ANY_EVENT ? 'Any event' : event;
+  return event === ANY_EVENT ? 'Any event' : eventLabel(event);
 }
 
 export function rangeText(range: Range): string {

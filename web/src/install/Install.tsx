@@ -46,7 +46,8 @@ export function Install({ writeKey, withDemo }: InstallProps) {
           <Text>A realistic shop: weeks of history in seconds, then live traffic.</Text>
           <Code what="demo command" text={demo(origin, workspace.id)} />
           <Text c="dimmed" size="sm">
-            It imports with a secret key, which you can create under{' '}
+            Run it beside the server. From another machine, add <code className="mono">--key sk_…</code> with
+            a secret key from{' '}
             <Anchor component={Link} href="/settings/keys" size="sm" underline="always">
               Settings, Keys
             </Anchor>

@@ -23,7 +23,7 @@ export function curl(origin: string, writeKey: string): string {
   return `curl ${origin}/v1/track \\\n  -H 'Content-Type: application/json' \\\n  -d '${JSON.stringify(body)}'`;
 }
 
-/** A shop with weeks of history and live traffic; needs a secret key. */
+/** A shop with weeks of history and live traffic. Without a key it makes one in the server's data directory. */
 export function demo(origin: string, workspace: string): string {
-  return `weir demo --url ${origin} --workspace ${workspace} --key sk_…`;
+  return `weir demo --url ${origin} --workspace ${workspace}`;
 }

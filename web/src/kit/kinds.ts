@@ -19,3 +19,16 @@ export function kindLabel(kind: string): string {
   const words = kind.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** What an item is called in a list: its own name, or else its kind. */
+export function itemTitle({ name, kind }: { name?: string; kind?: string }): string {
+  return name !== undefined && name !== kind ? name : kindLabel(kind ?? 'unknown');
+}
+
+/** Kinds that count as events under their own name. */
+const EVENT_KINDS = new Set(['pageview', 'screen', 'order', 'cart', 'postview', 'message']);
+
+/** An event's name as it is shown: that of a kind like the kind. */
+export function eventLabel(name: string): string {
+  return EVENT_KINDS.has(name) ? kindLabel(name) : name;
+}

@@ -1,6 +1,6 @@
 import type { LogRow } from '../api/types';
 import { KindIcon } from '../kit/KindIcon';
-import { kindLabel } from '../kit/kinds';
+import { itemTitle } from '../kit/kinds';
 import { Status } from '../kit/Status';
 import { logTime, moment } from '../text/time';
 import classes from './LogTable.module.css';
@@ -49,7 +49,7 @@ export function LogTable({ rows, zone, open, onOpen }: LogTableProps) {
                     onOpen(row.position);
                   }}
                 >
-                  {row.name ?? kindLabel(row.kind ?? 'unknown')}
+                  {itemTitle(row)}
                 </button>
               </span>
               {row.message && <span className={classes.reason}>{row.message}</span>}

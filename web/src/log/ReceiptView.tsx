@@ -3,9 +3,9 @@ import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import type { LogRow, Receipt, Step, Warning } from '../api/types';
 import { CopyButton } from '../kit/CopyButton';
-import { Json } from '../kit/Json';
 import { KindIcon } from '../kit/KindIcon';
-import { kindLabel } from '../kit/kinds';
+import { itemTitle, kindLabel } from '../kit/kinds';
+import { PayloadView } from '../kit/PayloadView';
 import { STATUSES, Status } from '../kit/Status';
 import { bytes } from '../text/number';
 import { clock, moment } from '../text/time';
@@ -18,7 +18,7 @@ export function ReceiptView({ receipt, zone }: { receipt: Receipt; zone: string 
     <div className={classes.receipt}>
       <div className={classes.head}>
         <KindIcon kind={row.kind} />
-        <h2>{row.name ?? kindLabel(row.kind ?? 'unknown')}</h2>
+        <h2>{itemTitle(row)}</h2>
         <Status status={row.status} />
       </div>
       <p className={classes.meaning}>{STATUSES[row.status]?.meaning}</p>
@@ -29,17 +29,7 @@ export function ReceiptView({ receipt, zone }: { receipt: Receipt; zone: string 
         <Steps steps={receipt.steps ?? []} zone={zone} />
       </Part>
       <Part title="What was sent">
-        {receipt.raw !== undefined ? (
-          <>
-            <p className={classes.meaning}>This is not valid JSON, shown as it came.</p>
-            <div className={classes.raw}>
-              <pre>{receipt.raw}</pre>
-              <CopyButton value={receipt.raw} what="raw text" />
-            </div>
-          </>
-        ) : (
-          <Json value={receipt.item ?? null} what="payload" maxHeight={520} />
-        )}
+        <PayloadView payload={receipt} maxHeight={520} />
       </Part>
     </div>
   );

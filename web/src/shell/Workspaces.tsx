@@ -6,15 +6,13 @@ import { WorkspaceContext } from './workspace';
 
 const LAST = 'weir.workspace';
 
-/** The workspace to open when the address names none: the last one used, or the first. */
-function preferred(workspaces: WorkspaceSummary[]): WorkspaceSummary | undefined {
-  let last: string | null = null;
+/** The workspace that was open last. */
+function lastUsed(): string | null {
   try {
-    last = localStorage.getItem(LAST);
+    return localStorage.getItem(LAST);
   } catch {
-    // Storage may be blocked.
+    return null; // storage may be blocked
   }
-  return workspaces.find((workspace) => workspace.id === last) ?? workspaces[0];
 }
 
 function remember(id: string) {
@@ -27,8 +25,7 @@ function remember(id: string) {
 
 /** Every page of the app belongs to a workspace, and its address says to which: /w/{id}/… */
 export function Workspaces({ me }: { me: Me }) {
-  const fallback = preferred(me.workspaces);
-  if (!fallback) return <CreateWorkspacePage />;
+  if (me.workspaces.length === 0) return <CreateWorkspacePage />;
   return (
     <Switch>
       <Route path="/w/:id/*?">
@@ -46,15 +43,23 @@ export function Workspaces({ me }: { me: Me }) {
         }}
       </Route>
       <Route>
-        <IntoWorkspace id={fallback.id} />
+        <IntoWorkspace workspaces={me.workspaces} />
       </Route>
     </Switch>
   );
 }
 
-/** Completes an address without a workspace: /insights?… → /w/acme/insights?… */
-function IntoWorkspace({ id }: { id: string }) {
+/**
+ * Completes an address that is in no workspace: /insights?… → /w/acme/insights?… It
+ * may name one, as links in terminals do (/?workspace=acme); else it is the one
+ * that was open last.
+ */
+function IntoWorkspace({ workspaces }: { workspaces: WorkspaceSummary[] }) {
   const [location] = useLocation();
-  const search = useSearch();
-  return <Redirect to={`/w/${id}${location}${search ? `?${search}` : ''}`} replace />;
+  const parameters = new URLSearchParams(useSearch());
+  const known = (id: string | null) => workspaces.find((workspace) => workspace.id === id);
+  const workspace = known(parameters.get('workspace')) ?? known(lastUsed()) ?? workspaces[0];
+  parameters.delete('workspace');
+  const search = parameters.toString();
+  return <Redirect to={`/w/${workspace?.id}${location}${search ? `?${search}` : ''}`} replace />;
 }

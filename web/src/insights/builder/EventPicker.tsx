@@ -17,7 +17,7 @@ export function EventPicker({ label, event, onPick }: EventPickerProps) {
   const names = useEventNames(workspace.id);
   const seen = (names.data ?? []).map(({ name, count }) => ({
     value: name,
-    label: name,
+    label: eventText(name),
     hint: compact(count),
   }));
   return (
@@ -27,7 +27,7 @@ export function EventPicker({ label, event, onPick }: EventPickerProps) {
       onPick={onPick}
       placeholder="Choose an event"
       loading={names.isPending}
-      custom={(text) => ({ value: text, label: text })}
+      custom={(text) => ({ value: text, label: eventText(text) })}
       groups={[
         { label: 'All', options: [{ value: ANY_EVENT, label: eventText(ANY_EVENT) }] },
         { label: 'Events', options: seen },
