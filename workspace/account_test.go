@@ -2,7 +2,6 @@ package workspace_test
 
 import (
 	"errors"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -262,48 +261,6 @@ func TestSignInIsLimited(t *testing.T) {
 		}
 		try(email, "wrong password", workspace.ErrTooManyAttempts)
 	})
-}
-
-// An address without an account costs a hash, as one with an account does.
-// Counted in time, of which a hash takes nearly all.
-func TestUnknownAddressTakesAsLong(t *testing.T) {
-	d, _ := newDirectory()
-	createAccount(t, d, nil)
-	fastest := func(address string) time.Duration {
-		best := time.Hour
-		for range 4 {
-			start := time.Now()
-			_, _ = d.SignIn(t.Context(), address, "wrong password")
-			best = min(best, time.Since(start))
-		}
-		return best
-	}
-	known, unknown := fastest(email), fastest("none@example.com")
-	if unknown < known/3 || known < unknown/3 {
-		t.Errorf("known %v, unknown %v", known, unknown)
-	}
-}
-
-func TestManySignInsAtOnce(t *testing.T) {
-	d, _ := newDirectory()
-	var wait sync.WaitGroup
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	for range 3 * runtime.NumCPU() {
-		wait.Go(func() {
-			if _, err := d.CreateAccount(t.Context(), "a"+strings.Repeat("b", 3)+"@example.com", password, nil); err != nil && !errors.Is(err, workspace.ErrAccountExists) {
-				t.Error(err)
-			}
-		})
-	}
-	wait.Wait()
-	runtime.ReadMemStats(&after)
-	// What the heap has taken of the system bounds what was in use at once; the
-	// collector lets it double.
-	if grown, most := after.HeapSys-before.HeapSys, uint64(3*runtime.NumCPU()+2)*19<<20; grown > most {
-		t.Errorf("the heap grew by %d MiB", grown>>20)
-	}
 }
 
 func TestFirstRun(t *testing.T) {
