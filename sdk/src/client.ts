@@ -17,7 +17,7 @@ export interface Options {
   pageviews?: boolean
   /** Sends a page view when `history.pushState` or the back button changes the address. Default: as `pageviews`. */
   history?: boolean
-  /** Milliseconds between two requests. Default 1000. The first event after a pause goes out after 100 ms. */
+  /** Milliseconds between two requests. Default 500. The first event after a pause goes out after 100 ms. */
   interval?: number
   /** Items in one request, at most; this many waiting items are sent without waiting. Default 50. */
   batch?: number
@@ -79,7 +79,7 @@ export function openClient(key: string, options: Options): Client {
   const sender = openSender(
     `${(options.host || home.host || location.origin).replace(/\/+$/, '')}/v1/items?key=${encodeURIComponent(key)}`,
     queue,
-    { interval: options.interval || 1000, batch: options.batch || 50 },
+    { interval: options.interval || 500, batch: options.batch || 50 },
   )
   let view: View | undefined
   let ownTitle = false // the page chose the view's title itself

@@ -8,7 +8,7 @@ beforeEach(() => {
 })
 afterEach(() => browser.close())
 
-const quiet = { pageviews: false }
+const quiet = { pageviews: false, interval: 1000 }
 
 describe('pace', () => {
   it('sends the first event after a pause at once, what follows in intervals', async () => {
