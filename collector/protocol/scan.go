@@ -172,7 +172,7 @@ func (s *Scanner) memberName() ([]byte, error) {
 	name := s.text[start+1 : s.pos-1]
 	if bytes.IndexByte(name, '\\') >= 0 {
 		var err error
-		if s.name, err = jsontext.AppendUnquote(s.name[:0], s.text[start:s.pos]); err != nil {
+		if s.name, err = jsontext.AppendUnquote(s.name[:0], s.text[start:s.pos]); err != nil && !Valid(s.text[start:s.pos]) {
 			return nil, fmt.Errorf("the name at byte %d cannot be read", start)
 		}
 		name = s.name
