@@ -37,8 +37,12 @@ func (w *workspace) attach(ctx context.Context) error {
 			// everything now, so that it does not happen again.
 			return errors.Join(err, w.lose(cause, true))
 		}
-		if e := w.quarantine(all); e != nil {
+		moved, e := w.quarantine(all)
+		if e != nil {
 			return e
+		}
+		if moved == 0 {
+			continue // there was no log: it is the file itself
 		}
 		if err = checkFile(w.path); err == nil {
 			err = w.load(ctx)
@@ -55,7 +59,7 @@ func (w *workspace) attach(ctx context.Context) error {
 
 // lose moves the files away and says so.
 func (w *workspace) lose(cause error, all bool) error {
-	if err := w.quarantine(all); err != nil {
+	if _, err := w.quarantine(all); err != nil {
 		return err
 	}
 	w.report(cause)
@@ -71,15 +75,15 @@ func (w *workspace) report(cause error) {
 
 // quarantine moves the write-ahead log away, and with all the file itself too.
 // The engine must not have them open. Files that are not there are no error.
-func (w *workspace) quarantine(all bool) error {
+func (w *workspace) quarantine(all bool) (moved int, err error) {
 	dir := filepath.Join(w.store.dir, quarantineDir)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return fmt.Errorf("quarantine: %w", err)
+		return 0, fmt.Errorf("quarantine: %w", err)
 	}
 	// The engine puts ".wal" behind the name, and other endings in a checkpoint.
 	files, err := filepath.Glob(w.path + ".*")
 	if err != nil {
-		return fmt.Errorf("quarantine: %w", err)
+		return 0, fmt.Errorf("quarantine: %w", err)
 	}
 	if all {
 		files = append(files, w.path)
@@ -87,11 +91,14 @@ func (w *workspace) quarantine(all bool) error {
 	at := w.store.options.Now().UnixMicro()
 	for _, file := range files {
 		to := filepath.Join(dir, fmt.Sprintf("%d-%s", at, filepath.Base(file)))
-		if err := os.Rename(file, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("quarantine: %w", err)
+		switch err := os.Rename(file, to); {
+		case err == nil:
+			moved++
+		case !errors.Is(err, fs.ErrNotExist):
+			return moved, fmt.Errorf("quarantine: %w", err)
 		}
 	}
-	return nil
+	return moved, nil
 }
 
 // errNewer is a file or a schema that a newer program wrote. It is not damage.

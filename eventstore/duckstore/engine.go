@@ -42,6 +42,8 @@ func startEngine(dir string, o *Options) (*engine, error) {
 		"SET preserve_insertion_order = false",
 		// Checkpoints are ours to choose (maintain.go).
 		"SET checkpoint_threshold = '1TB'",
+		// Nor is a file that turns out to be damaged written to when it is closed.
+		"PRAGMA disable_checkpoint_on_shutdown",
 		"SET TimeZone = 'UTC'",
 		"SET allowed_directories = [" + quoteText(dir+string(filepath.Separator)) + "]",
 		"SET autoinstall_known_extensions = false",

@@ -177,7 +177,8 @@ func textCondition(text string, p *query.Compare, args *arguments) string {
 			at := fmt.Sprintf("epoch_us(TRY_CAST(%s AS %s))", text, sqlType)
 			return fmt.Sprintf("(regexp_full_match(%s, %s) AND %s >= (%d) AND %s < (%d))", text, quoteText(pattern), at, from, at, to)
 		}
-		return "(" + in(query.TimePattern, "TIMESTAMPTZ", p.From, p.To) + " OR " + in(query.DayPattern, "TIMESTAMP", p.FromDay, p.ToDay) + ")"
+		// The engine has a year 0000, questions have none.
+		return "(NOT starts_with(" + text + ", '0000') AND (" + in(query.TimePattern, "TIMESTAMPTZ", p.From, p.To) + " OR " + in(query.DayPattern, "TIMESTAMP", p.FromDay, p.ToDay) + "))"
 	}
 	return ""
 }

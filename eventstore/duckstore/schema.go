@@ -145,9 +145,9 @@ func (w *workspace) read(ctx context.Context, tables map[string][]string) error 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.catalogue = c
-	w.commits, w.applied = 0, map[int]uint64{}
+	w.commits, w.asOf, w.applied = 0, 0, map[int]uint64{}
 	var text string
-	err = w.conn.QueryRowContext(ctx, "SELECT number, applied FROM "+w.schema+".commits ORDER BY number DESC LIMIT 1").Scan(&w.commits, &text)
+	err = w.conn.QueryRowContext(ctx, "SELECT number, as_of, applied FROM "+w.schema+".commits ORDER BY number DESC LIMIT 1").Scan(&w.commits, &w.asOf, &text)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("read positions: %w", err)
 	}

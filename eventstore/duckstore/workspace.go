@@ -45,6 +45,7 @@ type workspace struct {
 	mu             sync.RWMutex // guards what follows; the writer alone changes it
 	catalogue      *catalogue
 	applied        map[int]uint64
+	asOf           weir.Micros
 	maxPerson      uint32
 	maxSession     uint32
 	lastReceived   weir.Micros // of the log
@@ -248,7 +249,11 @@ func (s *Store) shut(w *workspace) error {
 	defer w.writer.Unlock()
 	var errs []error
 	if w.damage == nil && !w.dropped && !w.engine.dead && w.unsaved {
-		errs = append(errs, w.checkpoint(context.Background()))
+		err := w.checkpoint(context.Background())
+		if isDamage(err) {
+			w.damage, err = err, nil // it is reported, and moved away below
+		}
+		errs = append(errs, err)
 	}
 	errs = append(errs, w.detach())
 	switch {

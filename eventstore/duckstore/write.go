@@ -69,7 +69,8 @@ type rows struct {
 	people   []weir.Person
 	erased   []uint32 // numbers of people rows to be deleted: replaced or gone
 	applied  map[int]uint64
-	advances bool
+	asOf     weir.Micros
+	advances bool // applied or asOf is not as it was
 	deleted  int
 
 	newNames  []string // with codes from firstCode
@@ -95,7 +96,8 @@ func (b *rows) count(m *metrics) {
 
 // prepare works out what a batch changes. It changes nothing itself.
 func (w *workspace) prepare(batch *eventstore.Batch) *rows {
-	b := &rows{batch: batch, applied: maps.Clone(w.applied), moves: map[uint32]eventstore.Move{}}
+	b := &rows{batch: batch, applied: maps.Clone(w.applied), asOf: max(w.asOf, batch.AsOf), moves: map[uint32]eventstore.Move{}}
+	b.advances = b.asOf > w.asOf
 	for partition, seq := range batch.Applied {
 		if seq > b.applied[partition] {
 			b.applied[partition] = seq
@@ -232,7 +234,7 @@ func (w *workspace) change(ctx context.Context, b *rows) (deleted []deletedEvent
 		func() error { return w.appendLog(b.log) },
 		func() error {
 			return w.append("commits", 1, 3, func(_ int, row []any) {
-				row[0], row[1], row[2] = w.commits+1, int64(b.batch.AsOf), string(applied)
+				row[0], row[1], row[2] = w.commits+1, int64(b.asOf), string(applied)
 			})
 		},
 	} {
@@ -335,7 +337,7 @@ func (w *workspace) settle(b *rows, deleted []deletedEvent) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.commits++
-	w.applied = b.applied
+	w.applied, w.asOf = b.applied, b.asOf
 	b.deleted = len(deleted)
 	for _, d := range deleted {
 		n := &w.catalogue.counts[d.code-1]

@@ -100,7 +100,7 @@ func (w *modelWorkspace) write(b *eventstore.Batch) {
 	for p, seq := range b.Applied {
 		w.applied[p] = max(w.applied[p], seq)
 	}
-	w.asOf = b.AsOf
+	w.asOf = max(w.asOf, b.AsOf)
 }
 
 func (w *modelWorkspace) see(on query.Scope, properties []weir.Property) {
