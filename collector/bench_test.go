@@ -14,6 +14,7 @@ import (
 	"github.com/weirhq/weir/collector"
 	"github.com/weirhq/weir/frame"
 	"github.com/weirhq/weir/queue"
+	"github.com/weirhq/weir/queue/sqlitequeue"
 )
 
 // instant is a queue that costs nothing.
@@ -32,31 +33,50 @@ func small(i int) string {
 	return fmt.Sprintf(`{"kind":"custom_event","custom_event":{"external_id":"928a9a39-cf9c-4a10-%06d","created_at":"2026-11-21T11:59:02.361Z","label":"Purchase","properties":{"plan":"pro","amount":%d}},"user":{"external_id":"user-%d"}}`, i, i%100, i%1000)
 }
 
+func batches(item func(int) string, n int) [][]byte {
+	bodies := make([][]byte, 64)
+	for k := range bodies {
+		items := make([]string, n)
+		for i := range items {
+			items[i] = item(k*n + i)
+		}
+		bodies[k] = envelope(items...)
+	}
+	return bodies
+}
+
+// BenchmarkDurable is BenchmarkReceive with the embedded queue, and so with the
+// disk that temporary files are on.
+func BenchmarkDurable(b *testing.B) {
+	for _, n := range []int{1, 50} {
+		b.Run(fmt.Sprintf("pageview/items=%d", n), func(b *testing.B) {
+			q, err := sqlitequeue.Open(b.Context(), b.TempDir(), &sqlitequeue.Options{Partitions: 16, MinFree: -1, MinFreePercent: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer q.Close()
+			benchmark(b, q, n, batches(pageview, n))
+		})
+	}
+}
+
 // BenchmarkReceive measures a request from its bytes to its answer, without the
 // network and without a disk.
 func BenchmarkReceive(b *testing.B) {
 	for name, item := range map[string]func(int) string{"pageview": pageview, "small": small} {
 		for _, n := range []int{1, 50} {
 			b.Run(fmt.Sprintf("%s/items=%d", name, n), func(b *testing.B) {
-				bodies := make([][]byte, 64)
-				for k := range bodies {
-					items := make([]string, n)
-					for i := range items {
-						items[i] = item(k*n + i)
-					}
-					bodies[k] = envelope(items...)
-				}
-				benchmark(b, n, bodies)
+				benchmark(b, instant{}, n, batches(item, n))
 			})
 		}
 	}
 }
 
-func benchmark(b *testing.B, n int, bodies [][]byte) {
-	c := collector.New(instant{}, keys(), nil)
+func benchmark(b *testing.B, q queue.Queue, n int, bodies [][]byte) {
+	c := collector.New(q, keys(), nil)
 	b.SetBytes(int64(len(bodies[0])))
 	b.ReportAllocs()
-	b.SetParallelism(16) // requests wait for one another
+	b.SetParallelism(32) // requests wait for one another
 	before := processorTime(b)
 	b.RunParallel(func(pb *testing.PB) {
 		w := &discard{header: http.Header{}}

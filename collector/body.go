@@ -22,11 +22,11 @@ func (c *Collector) readBody(w http.ResponseWriter, r *http.Request, b *buffer) 
 		return tooLarge("The body has %d bytes; at most %d are taken. Send fewer items at once.", r.ContentLength, limit)
 	}
 	// One byte more than the body lets the read find its end without growing.
-	first := readChunk
-	if n := r.ContentLength; n >= 0 && n < readChunk {
-		first = int(n) + 1
+	most := limit + 1
+	if r.ContentLength >= 0 {
+		most = int(r.ContentLength) + 1
 	}
-	if !b.grow(first) {
+	if !b.grow(min(most, readChunk)) {
 		return errBusy
 	}
 	body := http.MaxBytesReader(w, r.Body, int64(limit))
@@ -38,7 +38,7 @@ func (c *Collector) readBody(w http.ResponseWriter, r *http.Request, b *buffer) 
 			return nil
 		case err != nil:
 			return readFailure(err, limit)
-		case len(b.data) == cap(b.data) && !b.grow(4*cap(b.data)):
+		case len(b.data) == cap(b.data) && !b.grow(max(cap(b.data)+1, min(most, 4*cap(b.data)))):
 			return errBusy
 		}
 	}

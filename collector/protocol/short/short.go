@@ -51,7 +51,11 @@ type Options struct {
 // item.
 func Read(call Call, body []byte, options Options, batch *protocol.Batch) error {
 	r := reader{call: call, options: options, batch: batch}
+	wrapped := len(body)
 	body = protocol.Unwrap(body)
+	if len(body) != wrapped { // unwrapping made a copy
+		batch.Extra = len(body)
+	}
 	r.scanner.Text(body)
 	var err error
 	switch r.scanner.Kind() {
@@ -65,7 +69,7 @@ func Read(call Call, body []byte, options Options, batch *protocol.Batch) error 
 	if err == nil {
 		err = r.scanner.End()
 	}
-	batch.Extra = cap(r.out)
+	batch.Extra += cap(r.out)
 	return asError(err)
 }
 
