@@ -24,7 +24,7 @@ const insight = (event, view) =>
 
 const told = (times) => {
   const sorted = [...times].sort((a, b) => a - b)
-  return `median ${sorted[Math.floor(sorted.length / 2)]} ms, slowest ${sorted.at(-1)} ms of ${times.length}`
+  return `${times.join(' ')}: median ${sorted[Math.floor(sorted.length / 2)]} ms, slowest ${sorted.at(-1)} ms of ${times.length}`
 }
 
 // Far above the second that is promised: a machine that runs other tests as well is no place to fail over
