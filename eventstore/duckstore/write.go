@@ -2,12 +2,15 @@ package duckstore
 
 import (
 	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
@@ -219,7 +222,7 @@ func (w *workspace) change(ctx context.Context, b *rows) (deleted []deletedEvent
 	if err := w.move(ctx, b.moves); err != nil {
 		return nil, err
 	}
-	if err := w.erasePeople(ctx, b.erased); err != nil {
+	if err := w.erasePeople(b.erased); err != nil {
 		return nil, err
 	}
 	applied, err := json.Marshal(b.applied)
@@ -300,15 +303,31 @@ func (w *workspace) move(ctx context.Context, moves map[uint32]eventstore.Move) 
 	return nil
 }
 
-func (w *workspace) erasePeople(ctx context.Context, numbers []uint32) error {
+// erasePeople goes through the appender, because there may be thousands, which
+// take the engine longer to parse than to delete.
+func (w *workspace) erasePeople(numbers []uint32) error {
 	if len(numbers) == 0 {
 		return nil
 	}
-	q := newList("DELETE FROM " + w.schema + ".people USING (VALUES ")
-	for _, n := range numbers {
-		q.item("(%d::UINTEGER)", n)
-	}
-	if err := w.exec(ctx, q.end(") gone(n) WHERE person = n")); err != nil {
+	err := w.conn.Raw(func(c any) error {
+		number, err := duckdb.NewTypeInfo(duckdb.TYPE_UINTEGER)
+		if err != nil {
+			return err
+		}
+		q := "DELETE FROM " + w.schema + ".people USING gone WHERE person = n"
+		a, err := duckdb.NewQueryAppender(c.(driver.Conn), q, "gone", []duckdb.TypeInfo{number}, []string{"n"})
+		if err != nil {
+			return err
+		}
+		for _, n := range numbers {
+			if err := a.AppendRow(n); err != nil {
+				_ = a.Clear()
+				return errors.Join(err, a.Close())
+			}
+		}
+		return a.Close()
+	})
+	if err != nil {
 		return fmt.Errorf("delete people: %w", err)
 	}
 	return nil
