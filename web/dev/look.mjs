@@ -142,6 +142,7 @@ for (const colorScheme of ['light', 'dark']) {
       deviceScaleFactor: 1,
     });
     const page = await context.newPage();
+    page.setDefaultTimeout(8000);
     page.on(
       'console',
       (message) =>

@@ -75,11 +75,11 @@ function CustomRange({ range, zone, onChange }: RangePickerProps) {
           onChange={choose}
           defaultDate={addDays(draft[1] ?? today, wide ? -28 : 0)}
           maxDate={today}
+          hideOutsideDates
           weekendDays={[]}
           ariaLabels={{
             previousMonth: 'Previous month',
             nextMonth: 'Next month',
-            monthLevelControl: 'Choose month',
           }}
         />
         <p className={classes.zone}>Days in {zone}, both included</p>

@@ -18,7 +18,8 @@ export interface ChartInput {
   scheme: Scheme;
 }
 
-const MARKED_POINTS = 40;
+/** Beyond this many points, marks on them would hide the lines. */
+const MARKED_POINTS = 120;
 
 /** The lines of a chart. The part that leads to an unfinished bucket is dashed: it will still rise. */
 function lineSeries({ lines, buckets, present, scheme }: ChartInput) {
@@ -29,7 +30,7 @@ function lineSeries({ lines, buckets, present, scheme }: ChartInput) {
       color: lineColour(line.rank, scheme),
       symbol: 'circle',
       symbolSize: 5,
-      showSymbol: buckets.length <= MARKED_POINTS,
+      showSymbol: buckets.length * lines.length <= MARKED_POINTS,
       lineStyle: { width: 2 },
       emphasis: { disabled: true },
     };
