@@ -211,6 +211,13 @@ func (s *store) prepare(ctx context.Context) error {
 // the last connection closes.
 func (s *store) close() error {
 	var errs []error
+	// database/sql does not keep account of statements made on a single
+	// connection, and SQLite keeps the files of one with open statements open.
+	for _, stmt := range []*sql.Stmt{s.insert, s.ack, s.ackCopy, s.holding, s.oldest, s.remove, s.rows, s.holdingRead, s.newest, s.following} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
+	}
 	if s.readers != nil {
 		errs = append(errs, s.readers.Close())
 	}
