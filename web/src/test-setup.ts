@@ -1,4 +1,4 @@
-import { cleanup } from '@testing-library/react';
+import { cleanup, configure } from '@testing-library/react';
 import { afterEach, vi } from 'vitest';
 
 // What jsdom lacks and Mantine asks for.
@@ -16,5 +16,8 @@ vi.stubGlobal(
     disconnect() {}
   },
 );
+
+// Machines that build are busy: a limit is there to end what hangs, not what is slow.
+configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(cleanup);

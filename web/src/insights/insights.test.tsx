@@ -13,7 +13,9 @@ const catalogue = {
       { name: 'order', count: 3 },
     ],
   },
-  [`GET ${SHOP}/properties`]: { properties: [{ name: 'plan', on: 'event', types: ['string'] }] },
+  [`GET ${SHOP}/properties`]: (_: unknown, query: URLSearchParams) => ({
+    properties: query.get('on') === 'event' ? [{ name: 'plan', on: 'event', types: ['string'] }] : [],
+  }),
   [`GET ${SHOP}/properties/plan/values`]: { values: ['free', 'pro'] },
 };
 
@@ -55,7 +57,7 @@ test('a filter is added by property, comparison and value', async () => {
   await user.click(screen.getAllByRole('button', { name: 'Filter' }).at(-1) as HTMLElement);
   await user.click(await screen.findByRole('button', { name: 'Property: Choose a property' }));
   await user.click(await screen.findByRole('option', { name: /plan/ }));
-  await user.type(screen.getByRole('textbox', { name: 'Values' }), 'pro{Enter}');
+  await user.type(screen.getByRole('combobox', { name: 'Values' }), 'pro{Enter}');
   await user.click(screen.getByRole('button', { name: 'Add filter' }));
   await screen.findByRole('button', { name: 'plan is pro' });
   await waitFor(() => {

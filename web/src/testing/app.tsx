@@ -17,8 +17,8 @@ export const shop: WorkspaceSummary = {
   role: 'owner',
 };
 
-/** What the server answers, by method and path without the query; a function sees the body. */
-export type Answers = Record<string, unknown | ((body: unknown) => unknown)>;
+/** What the server answers, by method and path without the query; a function sees the body and the query. */
+export type Answers = Record<string, unknown | ((body: unknown, query: URLSearchParams) => unknown)>;
 
 /** An answer with a problem document. */
 export class Refusal {
@@ -38,7 +38,9 @@ export function serve(answers: Answers) {
     asked.push({ call: name, query, body });
     const given = answers[name];
     const answer =
-      typeof given === 'function' ? given(body) : (given ?? new Refusal(404, { code: 'not_found' }));
+      typeof given === 'function'
+        ? given(body, new URLSearchParams(query))
+        : (given ?? new Refusal(404, { code: 'not_found' }));
     if (answer instanceof Refusal)
       return new Response(JSON.stringify(answer.document), { status: answer.status });
     return new Response(JSON.stringify(answer), { status: 200 });
