@@ -37,7 +37,7 @@ func testModel(t *testing.T, f *fixture) {
 			var changes state.Changes
 			for _, id := range slices.Compact(slices.Sorted(slices.Values(wanted))) {
 				i := identities[id]
-				number := uint32(0)
+				var number uint32
 				if i != nil {
 					number = i.Number
 				} else {
