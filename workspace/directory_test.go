@@ -337,8 +337,8 @@ func TestKeysModel(t *testing.T) {
 // A flood of made-up keys neither grows memory without bound nor forgets the
 // good ones.
 func TestKeyFlood(t *testing.T) {
-	d, store := newDirectory()
-	d = workspace.New(store, &workspace.Options{CacheFor: time.Hour})
+	_, store := newDirectory()
+	d := workspace.New(store, &workspace.Options{CacheFor: time.Hour})
 	write, _ := createShop(t, d)
 	if _, err := d.Authenticate(t.Context(), write.Text); err != nil {
 		t.Fatal(err)
