@@ -46,8 +46,8 @@ func (q *Queue) consume(partitions []int) (*Consumer, error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.usable(); err != nil {
-		return nil, err
+	if q.closed { // while it is broken, memory knows enough
+		return nil, queue.ErrClosed
 	}
 	for _, p := range partitions {
 		if p < 0 || p >= q.Partitions() {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/frame"
+	"github.com/weirhq/weir/queue"
 	"github.com/weirhq/weir/queue/sqlitequeue"
 )
 
@@ -141,7 +142,7 @@ type delivery struct {
 // drainAll receives everything up to the head, checking that each partition's
 // sequence numbers follow each other without a gap from the first not
 // acknowledged on, and acknowledges it.
-func drainAll(t testing.TB, q *sqlitequeue.Queue) (d delivery, err error) {
+func drainAll(t *testing.T, q *sqlitequeue.Queue) (d delivery, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -192,9 +193,7 @@ func drainAll(t testing.TB, q *sqlitequeue.Queue) (d delivery, err error) {
 			}
 			d.whole[f] = true
 		}
-		if err := c.Ack(ctx, upTo); err != nil && !errors.Is(err, sqlitequeue.ErrBroken) {
-			return d, fmt.Errorf("ack: %w", err)
-		}
+		repaired(t, func() error { return c.Ack(ctx, upTo) })
 	}
 }
 
@@ -285,7 +284,11 @@ func TestDamage(t *testing.T) {
 						damaged[n] = append([]byte(nil), b...)
 					}
 					damaged[name] = c.change(r, damaged[name])
-					worst = max(worst, checkDamaged(t, fmt.Sprint("seed ", seed), damaged, want, c.most))
+					options := &sqlitequeue.Options{}
+					if seed%2 == 1 {
+						options.CheckWhileOpen()
+					}
+					worst = max(worst, checkDamaged(t, fmt.Sprint("seed ", seed), damaged, want, c.most, options))
 				}
 				t.Logf("the worst of %d changes cost %d of %d frames", *rounds, worst, len(want))
 			})
@@ -295,11 +298,11 @@ func TestDamage(t *testing.T) {
 
 // checkDamaged opens a damaged image, drains it, uses it, and opens it again.
 // It returns the number of frames that are gone.
-func checkDamaged(t *testing.T, what string, files image, want []stored, most int) int {
+func checkDamaged(t *testing.T, what string, files image, want []stored, most int, options *sqlitequeue.Options) int {
 	t.Helper()
 	dir := t.TempDir()
 	files.put(t, dir)
-	q := open(t, dir, nil)
+	q := open(t, dir, options)
 	got, err := drainAll(t, q)
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
@@ -318,17 +321,13 @@ func checkDamaged(t *testing.T, what string, files image, want []stored, most in
 		}
 	}
 	// It goes on, and no number is given twice.
-	lag, err := q.Lag(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	repaired(t, func() error { return q.Append(t.Context(), []frame.Body{encode(t, 1, items(1))}) })
+	var lag queue.Lag
+	repaired(t, func() (err error) { lag, err = q.Lag(t.Context()); return err })
 	for p := range crashPartitions {
 		if last := want[len(want)-crashPartitions+p]; lag.Head[p] < last.last {
 			t.Errorf("%s: partition %d goes on after %d, but %d was given out", what, p, lag.Head[p], last.last)
 		}
-	}
-	if err := q.Append(t.Context(), []frame.Body{encode(t, 1, items(1))}); err != nil {
-		t.Fatalf("%s: append: %v", what, err)
 	}
 	if err := q.Close(); err != nil {
 		t.Fatalf("%s: close: %v", what, err)
@@ -340,6 +339,20 @@ func checkDamaged(t *testing.T, what string, files image, want []stored, most in
 		t.Fatalf("%s: opened again: %v, %v, %v", what, got.whole, got.damaged, err)
 	}
 	return len(missing)
+}
+
+// repaired calls fn until the queue is not being repaired any more.
+func repaired(t *testing.T, fn func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		err := fn()
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, sqlitequeue.ErrBroken) || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestLostFiles takes whole files away.
@@ -358,7 +371,7 @@ func TestLostFiles(t *testing.T) {
 			if gone[0] == "queue.heads" {
 				most = 0
 			}
-			checkDamaged(t, "", damaged, want, most)
+			checkDamaged(t, "", damaged, want, most, nil)
 		})
 		t.Run("empty "+strings.Join(gone, "+"), func(t *testing.T) {
 			damaged := image{}
@@ -372,7 +385,7 @@ func TestLostFiles(t *testing.T) {
 			if gone[0] == "queue.heads" {
 				most = 0
 			}
-			checkDamaged(t, "", damaged, want, most)
+			checkDamaged(t, "", damaged, want, most, nil)
 		})
 	}
 }
@@ -391,7 +404,7 @@ func TestWitness(t *testing.T) {
 			damaged[n] = b
 		}
 		damaged["queue.db-wal"] = wal[:at+4120]
-		checkDamaged(t, fmt.Sprint("cut at ", at+4120), damaged, want, len(want))
+		checkDamaged(t, fmt.Sprint("cut at ", at+4120), damaged, want, len(want), nil)
 	}
 }
 

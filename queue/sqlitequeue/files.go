@@ -19,7 +19,8 @@ type fileOptions struct {
 	partitions int // wanted; 0 takes what is there
 	now        func() time.Time
 	log        *slog.Logger
-	salvage    bool // the file is known to be damaged
+	checkLimit int64 // see the constant
+	salvage    bool  // the file is known to be damaged
 }
 
 // opened is a queue whose files are sound.
@@ -131,7 +132,7 @@ func (got *opened) verify(ctx context.Context, s *store, o fileOptions) error {
 	if err != nil {
 		return fmt.Errorf("measure queue file: %w", err)
 	}
-	if got.whole = info.Size() <= checkLimit; got.whole {
+	if got.whole = info.Size() <= o.checkLimit; got.whole {
 		acked := func(p int) uint64 { return got.at.acked[p] }
 		if err := errors.Join(s.checkStructure(ctx), s.checkSequence(ctx, len(got.at.head), acked)); err != nil {
 			return err

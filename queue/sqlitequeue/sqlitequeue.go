@@ -68,6 +68,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Registerer takes the metrics; nil registers none.
 	Registerer prometheus.Registerer
+
+	checkLimit int64 // 0 means checkLimit; tests lower it
 }
 
 func (o *Options) withDefaults() (Options, error) {
@@ -89,6 +91,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if opts.Free == nil {
 		opts.Free = diskFree
+	}
+	if opts.checkLimit == 0 {
+		opts.checkLimit = checkLimit
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -198,7 +203,8 @@ func Open(ctx context.Context, dir string, options *Options) (*Queue, error) {
 
 func (q *Queue) fileOptions(salvage bool) fileOptions {
 	return fileOptions{
-		dir: q.dir, partitions: q.opts.Partitions, now: q.opts.Now, log: q.log, salvage: salvage,
+		dir: q.dir, partitions: q.opts.Partitions, now: q.opts.Now, log: q.log,
+		checkLimit: q.opts.checkLimit, salvage: salvage,
 	}
 }
 

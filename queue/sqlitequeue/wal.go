@@ -48,8 +48,14 @@ func inspectWAL(file string) (walState, error) {
 	}
 	w := walScan{}
 	if err != nil || !w.begin(header) {
-		if n < walHeaderSize || allZero(header) {
-			return walSound, nil // never got as far as a transaction
+		// A log that never got as far as a transaction may have such a header,
+		// but then nothing stands behind it.
+		empty, err := restIsZero(f)
+		if err != nil {
+			return walSound, fmt.Errorf("inspect log: %w", err)
+		}
+		if n < walHeaderSize || allZero(header) && empty {
+			return walSound, nil
 		}
 		return walDamaged, nil
 	}
@@ -144,6 +150,22 @@ func (w *walScan) state() walState {
 		return walDamaged
 	}
 	return walDoubtful
+}
+
+func restIsZero(r io.Reader) (bool, error) {
+	buffer := make([]byte, walFrameSize)
+	for {
+		n, err := r.Read(buffer)
+		if !allZero(buffer[:n]) {
+			return false, nil
+		}
+		if err == io.EOF {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
 }
 
 func allZero(b []byte) bool {
