@@ -101,13 +101,12 @@ func (l load) generate(ctx context.Context) (result, error) {
 				if l.Items > 0 && taken.Add(int64(l.Batch)) > int64(l.Items) {
 					return
 				}
-				due := start
+				due := time.Now()
 				if l.Rate > 0 { // an open loop: lateness counts as latency
 					due = start.Add(time.Duration(float64(requests.Add(1)*int64(l.Batch)) / float64(l.Rate) * float64(time.Second)))
 					time.Sleep(time.Until(due))
 				} else {
 					requests.Add(1)
-					due = time.Now()
 				}
 				again, err := c.send()
 				if err != nil {

@@ -85,7 +85,7 @@ func (d *decompressors) run(kind encoding, compressed []byte, out *buffer, limit
 	for {
 		n, err := fill(reader, out)
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			if len(out.data) > limit {
 				return expands(limit)
 			}

@@ -15,6 +15,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -193,7 +194,7 @@ func (s *Server) recover(next http.Handler) http.Handler {
 			if fault == nil {
 				return
 			}
-			if fault == http.ErrAbortHandler || r.Context().Err() != nil {
+			if aborted, _ := fault.(error); errors.Is(aborted, http.ErrAbortHandler) || r.Context().Err() != nil {
 				panic(http.ErrAbortHandler) // the client is gone
 			}
 			s.log.ErrorContext(r.Context(), "panic in a handler", "fault", fault, "path", r.URL.Path, "stack", string(debug.Stack()))

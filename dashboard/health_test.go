@@ -42,7 +42,7 @@ func TestHealth(t *testing.T) {
 		return rec.Code, r, text
 	}
 
-	code, r, text := ask()
+	code, _, text := ask()
 	want := `{"ready":true,"queue":{"records":12,"bytes":3456},"disk":{"free_bytes":1073741824},"dependencies":{"disk":"ok","events":"ok","queue":"ok","state":"ok"}}` + "\n"
 	if code != 200 || text != want {
 		t.Errorf("status %d, body %s", code, text)
@@ -53,7 +53,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("within a second the answer is kept; status %d", code)
 	}
 	clock = clock.Add(time.Second)
-	code, r, text = ask()
+	code, r, text := ask()
 	if code != http.StatusServiceUnavailable || r.Ready || r.Dependencies["state"] != "failing" || strings.Contains(text, "hunter2") {
 		t.Errorf("status %d, body %s", code, text)
 	}

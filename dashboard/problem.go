@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func (p *Problem) with(name, value string) *Problem {
 
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 
-// GetStatus, GetHeaders and ContentType are what huma asks of an error.
+// GetStatus is the HTTP status, as huma asks it of an error.
 func (p *Problem) GetStatus() int { return p.Status }
 
 // GetHeaders are set on the answer.
@@ -141,7 +142,7 @@ func (s *Server) fail(ctx context.Context, operation string, err error) error {
 	case errors.As(err, &e):
 		p = newProblem(statusOf(e), e.Code, sentence(e.Message)).in(e.Field)
 		if p.Status == http.StatusTooManyRequests {
-			p.retry(15 * time.Second)
+			p = p.retry(15 * time.Second)
 		}
 		return p
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -154,16 +155,19 @@ func (s *Server) fail(ctx context.Context, operation string, err error) error {
 
 // statusOf is the HTTP status of an error that another part means for the user.
 func statusOf(e *weir.Error) int {
-	switch error(e) {
-	case workspace.ErrNoWorkspace, workspace.ErrNoKey, workspace.ErrNoAccount:
+	is := func(sentinels ...error) bool {
+		return slices.ContainsFunc(sentinels, func(s error) bool { return errors.Is(e, s) })
+	}
+	switch {
+	case is(workspace.ErrNoWorkspace, workspace.ErrNoKey, workspace.ErrNoAccount):
 		return http.StatusNotFound
-	case workspace.ErrWorkspaceExists, workspace.ErrAccountExists:
+	case is(workspace.ErrWorkspaceExists, workspace.ErrAccountExists):
 		return http.StatusConflict
-	case workspace.ErrWrongPassword, workspace.ErrNoSession:
+	case is(workspace.ErrWrongPassword, workspace.ErrNoSession):
 		return http.StatusUnauthorized
-	case workspace.ErrWrongToken:
+	case is(workspace.ErrWrongToken):
 		return http.StatusForbidden
-	case workspace.ErrTooManyAttempts:
+	case is(workspace.ErrTooManyAttempts):
 		return http.StatusTooManyRequests
 	}
 	return http.StatusBadRequest

@@ -124,7 +124,7 @@ func TestQuestionsEndInTime(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.QueryTimeout = time.Millisecond })
 	w.events.ask = func(ctx context.Context, _ weir.WorkspaceID, _ *query.Plan) (*query.Answer, error) {
 		<-ctx.Done()
-		return nil, errors.New("INTERRUPT Error: Interrupted!") // engines have their own words
+		return nil, errors.New("interrupted") // engines have their own words
 	}
 	wantProblem(t, w.do("viewer", "POST", askPath, trend), http.StatusGatewayTimeout, "question_timeout")
 }

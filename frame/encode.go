@@ -142,7 +142,7 @@ func Open(body Body) ([]weir.Record, error) {
 func decodeBody(data []byte, count int) ([]weir.Record, error) {
 	payload, err := decompress(data)
 	if err != nil {
-		return nil, fmt.Errorf("%v: %w", err, ErrCorrupt)
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return decodeRecords(payload, count)
 }

@@ -113,17 +113,17 @@ type Compare struct {
 type Op uint8
 
 const (
-	// In: the text form of the value, or of an element of a list, is one of Text.
+	// In holds if the text form of the value, or of an element of a list, is one of Text.
 	In Op = iota
-	// Contains: the text form contains Text[0], without regard to case.
+	// Contains holds if the text form contains Text[0], without regard to case.
 	Contains
-	// Regex: the text form matches Text[0].
+	// Regex holds if the text form matches Text[0].
 	Regex
-	// Range: the value reads as a number and lies in the bounds.
+	// Range holds if the value reads as a number and lies in the bounds.
 	Range
-	// Times: the value reads as an RFC 3339 time or date and lies in the bounds.
+	// Times holds if the value reads as an RFC 3339 time or date and lies in the bounds.
 	Times
-	// IsSet: the property is there and not null.
+	// IsSet holds if the property is there and not null.
 	IsSet
 )
 

@@ -291,7 +291,7 @@ func (a *Archive) ready() error {
 	w := a.active
 	if w.broken != nil {
 		if err := a.restore(); err != nil {
-			return fmt.Errorf("restore segment after %q: %w", w.broken, err)
+			return fmt.Errorf("restore segment after %w: %w", w.broken, err)
 		}
 		w.broken = nil
 	}

@@ -221,7 +221,7 @@ func (l *lost) work(ctx context.Context, rebuild func(weir.WorkspaceID) error) {
 		}
 		for _, e := range entries {
 			if rebuild(weir.WorkspaceID(e.Name())) == nil {
-				os.Remove(filepath.Join(l.dir, e.Name()))
+				_ = os.Remove(filepath.Join(l.dir, e.Name())) // else it is done once more
 			}
 		}
 	}

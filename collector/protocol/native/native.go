@@ -4,6 +4,7 @@
 package native
 
 import (
+	"errors"
 	"time"
 
 	"github.com/weirhq/weir"
@@ -135,7 +136,7 @@ func malformed(problem string) *weir.Error {
 
 // asError gives what the scanner says the form that a user is told.
 func asError(err error) error {
-	if known, ok := err.(*weir.Error); ok {
+	if known := (*weir.Error)(nil); errors.As(err, &known) {
 		return known
 	}
 	return protocol.Malformed("invalid_json", "The body is no valid JSON: %v.", err)
