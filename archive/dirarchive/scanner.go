@@ -16,7 +16,8 @@ type scanner struct {
 	name string
 	size int64
 	in   *bufio.Reader
-	at   int64 // where the next frame or damage begins
+	at   int64  // where the next frame or damage begins
+	far  []byte // for looking beyond damage
 
 	// What next found.
 	offset int64
@@ -105,14 +106,16 @@ func (s *scanner) resync() int64 {
 		return end
 	}
 	const step = 1 << 20
-	buffer := make([]byte, step+frame.HeaderSize-1)
+	if s.far == nil {
+		s.far = make([]byte, min(step+frame.HeaderSize-1, s.size-s.offset))
+	}
 	for at := s.offset + 1; at < s.size; at += step {
-		n, err := s.file.ReadAt(buffer[:min(int64(len(buffer)), s.size-at)], at)
+		n, err := s.file.ReadAt(s.far[:min(int64(len(s.far)), s.size-at)], at)
 		if err != nil && !errors.Is(err, io.EOF) {
 			s.err = fmt.Errorf("read %s: %w", s.name, err)
 			return s.size
 		}
-		if found := frame.Find(buffer[:n]); found >= 0 {
+		if found := frame.Find(s.far[:n]); found >= 0 {
 			return at + int64(found)
 		}
 	}
