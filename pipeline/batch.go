@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/frame"
 	"github.com/weirhq/weir/state"
 )
@@ -24,7 +25,8 @@ type Batch struct {
 	sessions map[state.Key]*weir.Session
 	changed  map[state.Key]bool // sessions to be written
 	seen     map[state.ItemKey]state.Entry
-	fresh    []state.ItemKey // keys of seen to be written, in order
+	fresh    []state.ItemKey // keys of seen to be written
+	rows     map[weir.WorkspaceID]*eventstore.Batch
 }
 
 // Entry is one item of a batch and what becomes of it.

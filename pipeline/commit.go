@@ -13,14 +13,21 @@ import (
 	"github.com/weirhq/weir/state"
 )
 
-// commit makes the batch last, in the order that the package comment explains.
+// commit makes the batch's state last and prepares what goes to the other
+// stores, which write does.
 func (p *Pipeline) commit(ctx context.Context, b *Batch) error {
-	writes := p.rows(b)
+	b.rows = p.rows(b)
 	if err := b.tx.Commit(ctx, changes(b)); err != nil {
 		return fmt.Errorf("commit state: %w", err)
 	}
-	for _, ws := range slices.Sorted(maps.Keys(writes)) {
-		if err := p.events.Write(ctx, ws, writes[ws]); err != nil {
+	return nil
+}
+
+// write makes the rest of a committed batch last, in the order that the package
+// comment explains. It may be repeated.
+func (p *Pipeline) write(ctx context.Context, b *Batch) error {
+	for _, ws := range slices.Sorted(maps.Keys(b.rows)) {
+		if err := p.events.Write(ctx, ws, b.rows[ws]); err != nil {
 			return fmt.Errorf("write events of %s: %w", ws, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive"
@@ -47,18 +48,19 @@ type Options struct {
 
 // Pipeline works on some partitions of the queue, in one goroutine.
 type Pipeline struct {
-	queue   queue.Queue
-	archive archive.Archive
-	state   state.Store
-	seen    state.Seen
-	events  eventstore.Store
-	hub     *live.Hub
-	options Options
-	order   []Step
-	devices device.Reader
-	dead    map[weir.Position]string // found to make a batch panic, with the reason
-	metrics *metrics
-	mu      sync.Mutex // held while a batch is processed: by Run or by Rebuild
+	queue    queue.Queue
+	archive  archive.Archive
+	state    state.Store
+	seen     state.Seen
+	events   eventstore.Store
+	hub      *live.Hub
+	options  Options
+	order    []Step
+	devices  device.Reader
+	dead     map[weir.Position]string // found to make a batch panic, with the reason
+	metrics  *metrics
+	mu       sync.Mutex // held while the steps of a batch run: by Run or by Rebuild
+	underway underway
 }
 
 // New connects the parts. The pipeline closes none of them.
@@ -101,30 +103,71 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return nil
 }
 
-// consume works through the queue until an error that wants a new consumer.
+// consume works through the queue until an error that wants a new consumer. Two
+// goroutines take turns: while the rows of a batch are being written, the steps
+// of the next one go on.
 func (p *Pipeline) consume(ctx context.Context, wait *backoff) error {
 	consumer, err := p.queue.Consume(ctx, p.options.Partitions)
 	if err != nil {
 		return fmt.Errorf("consume queue: %w", err)
 	}
 	defer consumer.Close()
-	for {
-		deliveries, err := p.gather(ctx, consumer)
-		if err != nil {
+	group, ctx := errgroup.WithContext(ctx)
+	committed := make(chan *Batch)
+	group.Go(func() error {
+		defer close(committed)
+		for {
+			deliveries, err := p.gather(ctx, consumer)
+			if err != nil {
+				return err
+			}
+			b, err := p.settle(ctx, deliveries)
+			if err != nil {
+				return err
+			}
+			committed <- b
+		}
+	})
+	group.Go(func() error {
+		var failed error
+		for b := range committed {
+			if failed == nil {
+				failed = p.finish(ctx, consumer, b)
+			}
+			p.underway.done(b) // also one that failed: it will be delivered again
+			if failed == nil {
+				wait.reset()
+			}
+		}
+		return failed
+	})
+	return group.Wait()
+}
+
+// finish writes the rows of a committed batch, until they are written or ctx
+// ends, and acknowledges it. When the program is to end it still tries once.
+func (p *Pipeline) finish(ctx context.Context, consumer queue.Consumer, b *Batch) error {
+	through := context.WithoutCancel(ctx)
+	start := p.options.Now()
+	for wait := newBackoff(); ; {
+		err := p.write(through, b)
+		if err == nil {
+			break
+		}
+		p.metrics.failures.Inc()
+		p.options.Logger.Error("write batch", "error", err, "items", len(b.Entries))
+		if ctx.Err() != nil {
 			return err
 		}
-		if err := p.settle(ctx, deliveries); err != nil {
-			return err
-		}
-		upTo := map[int]uint64{}
-		for _, d := range deliveries {
-			upTo[d.Header.Partition] = d.Header.Last()
-		}
-		if err := consumer.Ack(context.WithoutCancel(ctx), upTo); err != nil {
-			return fmt.Errorf("acknowledge: %w", err)
-		}
-		wait.reset()
+		wait.sleep(ctx)
 	}
+	p.metrics.seconds.WithLabelValues("write").Add(p.options.Now().Sub(start).Seconds())
+	if err := consumer.Ack(through, b.Applied); err != nil {
+		return fmt.Errorf("acknowledge: %w", err)
+	}
+	p.metrics.count(b)
+	p.publish(b)
+	return nil
 }
 
 // gather receives a batch: at once what is there, and a little later what came
@@ -157,15 +200,15 @@ func records(deliveries []queue.Delivery) int {
 	return n
 }
 
-// settle processes a batch until it is done.
-func (p *Pipeline) settle(ctx context.Context, deliveries []queue.Delivery) error {
+// settle takes a batch through the steps until its state is committed.
+func (p *Pipeline) settle(ctx context.Context, deliveries []queue.Delivery) (*Batch, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b, err := p.complete(ctx, func() *Batch { return p.batch(deliveries) }, p.order)
 	if err == nil {
-		p.publish(b)
+		p.underway.add(b)
 	}
-	return err
+	return b, err
 }
 
 // complete takes a batch through the steps, again and again with a new copy if
@@ -276,7 +319,6 @@ func (p *Pipeline) process(ctx context.Context, b *Batch, steps []Step) (err err
 		}
 		p.metrics.seconds.WithLabelValues(step.Name).Add(p.options.Now().Sub(start).Seconds())
 	}
-	p.metrics.count(b)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 func (p *Pipeline) Rebuild(ctx context.Context, ws weir.WorkspaceID) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.underway.wait()
 	p.options.Logger.Warn("rebuild events from the archive", "workspace", ws)
 	if err := p.events.Drop(ctx, ws); err != nil {
 		return fmt.Errorf("rebuild events of %s: %w", ws, err)
@@ -78,7 +79,11 @@ func (r *replay) flush(ctx context.Context) error {
 		}
 		return b
 	}
-	if _, err := r.pipeline.complete(ctx, build, r.pipeline.order[1:]); err != nil {
+	b, err := r.pipeline.complete(ctx, build, r.pipeline.order[1:])
+	if err != nil {
+		return err
+	}
+	if err := r.pipeline.write(ctx, b); err != nil {
 		return err
 	}
 	r.items += len(r.entries)

@@ -119,6 +119,9 @@ func (p *Pipeline) dedupe(ctx context.Context, b *Batch) error {
 	}
 	for i, key := range keys {
 		b.seen[key] = found[i]
+		if entry, ok := p.underway.lookup(key); ok {
+			b.seen[key] = entry
+		}
 	}
 	fresh := map[state.ItemKey]bool{}
 	for _, e := range b.Entries {

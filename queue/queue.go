@@ -49,7 +49,8 @@ type Queue interface {
 	Close() error
 }
 
-// Consumer reads some partitions. It is used by one goroutine.
+// Consumer reads some partitions. Receive is called by one goroutine; Ack may be
+// called by another meanwhile.
 type Consumer interface {
 	// Receive blocks until there is at least one frame that this consumer was
 	// not given yet, and returns up to about max records in whole frames (more

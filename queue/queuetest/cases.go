@@ -52,6 +52,43 @@ func testWholeFrames(t *testing.T, s *suite) {
 	}
 }
 
+// One goroutine receives while another acknowledges, as a worker does that
+// writes one batch while it gathers the next. Run it with the race detector.
+func testAckDuringReceive(t *testing.T, s *suite) {
+	const frames = 100
+	c := s.consume(t, 0)
+	received := make(chan map[int]uint64, frames)
+	var running sync.WaitGroup
+	running.Go(func() {
+		defer close(received)
+		for n := 0; n < frames; {
+			deliveries, err := c.Receive(t.Context(), 1)
+			if err != nil {
+				t.Errorf("receive: %v", err)
+				return
+			}
+			for _, d := range deliveries {
+				n += d.Header.Count
+				received <- map[int]uint64{d.Header.Partition: d.Header.Last()}
+			}
+		}
+	})
+	running.Go(func() {
+		for upTo := range received {
+			if err := c.Ack(t.Context(), upTo); err != nil {
+				t.Errorf("ack: %v", err)
+			}
+		}
+	})
+	for i := range frames {
+		s.append(t, Body(t, 0, fmt.Sprint(i)))
+	}
+	running.Wait()
+	if got := lag(t, s.Queue); got.Records != 0 {
+		t.Errorf("%d records are not acknowledged", got.Records)
+	}
+}
+
 func testManyBodies(t *testing.T, s *suite) {
 	s.append(t, Body(t, 1, "a", "b"), Body(t, 2, "x"), Body(t, 1, "c"), Body(t, 1, "d", "e"))
 	r := receive(t, s.consume(t), 6)

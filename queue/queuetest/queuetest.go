@@ -56,6 +56,7 @@ func Test(t *testing.T, newQueue func(t *testing.T) Harness) {
 		{"AckIsIdempotent", testAckIdempotent},
 		{"AckWithinAFrame", testAckWithin},
 		{"AckOfOthersIsRefused", testAckForeign},
+		{"AckDuringReceive", testAckDuringReceive},
 		{"Lag", testLag},
 		{"ReceiveWakes", testReceiveWakes},
 		{"ReceiveIsCancelled", testReceiveCancelled},

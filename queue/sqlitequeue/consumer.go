@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/frame"
@@ -18,6 +19,7 @@ const receiveBytes = 64 << 20
 type Consumer struct {
 	q          *Queue
 	partitions []int
+	mu         sync.Mutex     // held to change next, and to read it outside Receive
 	next       map[int]uint64 // the first sequence number not delivered yet
 	aligned    map[int]bool   // a frame begins at next
 	turn       int            // the partition to look at first, so that none starves
@@ -147,9 +149,11 @@ func (c *Consumer) read(max int) (deliveries []queue.Delivery, err error) {
 		return nil, c.q.fail(broken)
 	}
 	// Only now: what an error kept from the caller is read again.
+	c.mu.Lock()
 	for p, n := range next {
 		c.next[p], c.aligned[p] = n, true
 	}
+	c.mu.Unlock()
 	c.turn++
 	if got.damaged > 0 {
 		c.q.metrics.damaged.Add(float64(got.damaged))
@@ -276,16 +280,26 @@ func (c *Consumer) Ack(ctx context.Context, upTo map[int]uint64) error {
 	if err := c.open(ctx); err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
 	}
-	for p, seq := range upTo {
-		if _, ok := c.next[p]; !ok {
-			return fmt.Errorf("acknowledge: partition %d is not this consumer's", p)
-		}
-		if seq >= c.next[p] {
-			return fmt.Errorf("acknowledge: %s was not delivered yet", weir.At(p, seq))
-		}
+	if err := c.delivered(upTo); err != nil {
+		return fmt.Errorf("acknowledge: %w", err)
 	}
 	if err := c.q.ack(ctx, upTo); err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
+	}
+	return nil
+}
+
+// delivered says what of upTo this consumer has not delivered, if anything.
+func (c *Consumer) delivered(upTo map[int]uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p, seq := range upTo {
+		if _, ok := c.next[p]; !ok {
+			return fmt.Errorf("partition %d is not this consumer's", p)
+		}
+		if seq >= c.next[p] {
+			return fmt.Errorf("%s was not delivered yet", weir.At(p, seq))
+		}
 	}
 	return nil
 }
