@@ -64,8 +64,9 @@ export function useSignOut() {
   return useMutation({
     mutationFn: () => call<unknown>('POST', '/api/v1/sign-out', {}),
     onSuccess: () => {
-      client.clear();
+      // Those who watch see it first; what was theirs is forgotten then.
       client.setQueryData(['me'], null);
+      client.removeQueries({ predicate: (query) => query.queryKey[0] !== 'me' });
     },
   });
 }

@@ -30,3 +30,9 @@ test('what is no item gives nothing', () => {
   expect(glance('order', { order: [1] })).toEqual([]);
   expect(glance(undefined, {})).toEqual([]);
 });
+
+test('addresses are shown without their scheme', () => {
+  expect(text('pageview', { pageview: { page_id: 'https://shop.example/a' } })).toEqual([
+    'page_id=shop.example/a',
+  ]);
+});

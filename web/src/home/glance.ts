@@ -30,7 +30,7 @@ function brief(value: unknown): string | undefined {
   if (value === null || value === undefined || value === '') return undefined;
   if (Array.isArray(value)) return value.length === 1 ? '1 entry' : `${value.length} entries`;
   if (typeof value === 'object') return undefined;
-  const text = String(value);
+  const text = String(value).replace(/^https?:\/\//, '');
   return text.length > 48 ? `${text.slice(0, 47)}…` : text;
 }
 

@@ -1,8 +1,11 @@
-import { Alert } from '@mantine/core';
+import { Alert, Button } from '@mantine/core';
 import { IconChartLine } from '@tabler/icons-react';
 import { lazy, Suspense, useMemo, useState } from 'react';
+import { Link } from 'wouter';
+import { useEventNames } from '../api/queries';
 import type { TrendsAnswer } from '../api/types';
 import { Empty } from '../kit/Empty';
+import { useWorkspace } from '../shell/workspace';
 import { compact } from '../text/number';
 import classes from './Answer.module.css';
 import { AnswerTable } from './chart/AnswerTable';
@@ -101,9 +104,27 @@ function summaryOf(insight: Insight, lines: Line[]): string {
 }
 
 function NothingCounted({ insight }: { insight: Insight }) {
+  const workspace = useWorkspace();
+  const names = useEventNames(workspace.id);
+  const icon = <IconChartLine size={22} />;
+  if (names.data?.length === 0) {
+    return (
+      <Empty
+        icon={icon}
+        title="There are no events yet"
+        actions={
+          <Button component={Link} href="/" variant="default">
+            Send the first one
+          </Button>
+        }
+      >
+        As soon as the first one arrives, it can be counted, filtered and split here.
+      </Empty>
+    );
+  }
   const filtered = insight.filters.length > 0 || insight.series.some((series) => series.filters.length > 0);
   return (
-    <Empty icon={<IconChartLine size={22} />} title={`Nothing to count in ${rangeText(insight.range)}`}>
+    <Empty icon={icon} title={`Nothing to count in ${rangeText(insight.range)}`}>
       {filtered
         ? 'No event passes the filters. Remove one, or choose a longer range.'
         : 'Choose another event, or a longer range.'}

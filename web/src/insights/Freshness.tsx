@@ -16,9 +16,11 @@ export function Freshness({ answer, zone, live, stale }: FreshnessProps) {
   if (!answer) return <p className={classes.freshness}>{zone}</p>;
   return (
     <p className={classes.freshness} data-stale={stale || undefined}>
-      <Tooltip label={`Includes every item processed by ${moment(answer.as_of.time, zone)}`}>
-        <span className="numbers">As of {clock(answer.as_of.time, zone)}</span>
-      </Tooltip>
+      {answer.as_of.time && (
+        <Tooltip label={`Includes every item processed by ${moment(answer.as_of.time, zone)}`}>
+          <span className="numbers">As of {clock(answer.as_of.time, zone)}</span>
+        </Tooltip>
+      )}
       <span className="numbers">answered in {elapsed(answer.elapsed_ms)}</span>
       <span>days in {zone}</span>
       {live && <span>follows new events</span>}

@@ -18,7 +18,7 @@ export function Install({ writeKey, withDemo }: InstallProps) {
   const { origin } = window.location;
   return (
     <Tabs defaultValue="website" keepMounted={false}>
-      <Tabs.List>
+      <Tabs.List className={classes.tabs ?? ''}>
         <Tabs.Tab value="website" leftSection={<IconBrowser size={16} aria-hidden />}>
           Website
         </Tabs.Tab>
