@@ -108,7 +108,7 @@ var errNewer = errors.New("the file was written by a newer version of Weir; star
 // is damaged. Any error does, because damage shows itself in many ways; but for
 // those that are known to have to do with the machine or with us.
 func preventsOpening(err error) bool {
-	if err == nil || errors.Is(err, errNewer) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, errNewer) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || isHeld(err) {
 		return false
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {

@@ -103,6 +103,21 @@ func files(t *testing.T) map[string][]byte {
 	return out
 }
 
+// Files as a crash leaves them have every batch that was written.
+func TestCrash(t *testing.T) {
+	dir := t.TempDir()
+	for name, data := range files(t) {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, dir, &duckstore.Options{OnLost: func(_ weir.WorkspaceID, err error) { t.Errorf("lost: %v", err) }})
+	events, positions, err := use(t, s)
+	if err != nil || events != 8*eventsPerBatch || positions != events {
+		t.Errorf("%d events, positions say %d, %v; want %d", events, positions, err, 8*eventsPerBatch)
+	}
+}
+
 // spoil damages bytes at a random place, in one of the ways that disks do, and
 // says how.
 func spoil(r *rand.Rand, data []byte) ([]byte, string) {

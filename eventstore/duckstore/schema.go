@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
 )
 
 // schemaVersion is the version of the tables that this program reads and writes.
@@ -42,35 +45,51 @@ const (
 // load attaches the file, makes the tables if it is new, and reads what is kept
 // in memory.
 func (w *workspace) load(ctx context.Context) (err error) {
-	// The storage version is the engine's own, rather than its default, which old
-	// versions can read: strings are stored smaller.
-	attach := fmt.Sprintf("ATTACH %s AS %s (STORAGE_VERSION 'v1.5.0')", quoteText(w.path), w.schema)
-	if _, err := w.engine.db.ExecContext(ctx, attach); err != nil {
-		if strings.Contains(err.Error(), "newer version of DuckDB") {
-			return errors.Join(errNewer, err)
-		}
+	if err := w.attachFile(ctx); err != nil {
 		return fmt.Errorf("attach: %w", err)
 	}
 	if w.conn, err = w.engine.db.Conn(ctx); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	tables, err := w.columns(ctx)
+	err = w.checkVersion(ctx)
+	if d, ok := errors.AsType[*duckdb.Error](err); ok && d.Type == duckdb.ErrorTypeCatalog {
+		err = w.create(ctx) // the file is new: it has no tables
+	}
 	if err != nil {
 		return err
 	}
-	if len(tables) == 0 {
-		if err := w.create(ctx); err != nil {
-			return err
-		}
-		if tables, err = w.columns(ctx); err != nil {
-			return err
-		}
-	}
-	if err := w.checkVersion(ctx); err != nil {
-		return err
-	}
 	w.checkpointed = w.store.options.Now()
-	return w.read(ctx, tables)
+	return w.read(ctx)
+}
+
+// attachFile attaches the file. It waits for one that was detached a moment ago
+// and that the engine still holds for a transaction elsewhere.
+func (w *workspace) attachFile(ctx context.Context) error {
+	// The storage version is the engine's own, rather than its default, which old
+	// versions can read: strings are stored smaller.
+	attach := fmt.Sprintf("ATTACH %s AS %s (STORAGE_VERSION 'v1.5.0')", quoteText(w.path), w.schema)
+	for tries := 0; ; tries++ {
+		_, err := w.engine.db.ExecContext(ctx, attach)
+		switch {
+		case err == nil:
+			return nil
+		case strings.Contains(err.Error(), "newer version of DuckDB"):
+			return errors.Join(errNewer, err)
+		case !isHeld(err) || tries == 500:
+			return err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// isHeld reports whether the engine has the file open already.
+func isHeld(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "is already attached") || strings.Contains(text, "database with name") && strings.Contains(text, "already exists")
 }
 
 // create makes the tables of an empty file. The checkpoint afterwards keeps
@@ -103,21 +122,15 @@ func (w *workspace) create(ctx context.Context) error {
 	return nil
 }
 
-// columns lists the columns of the file's tables, in their order.
-func (w *workspace) columns(ctx context.Context) (map[string][]string, error) {
-	const q = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = ? AND schema_name = 'main' ORDER BY table_name, column_index"
-	rows, err := w.conn.QueryContext(ctx, q, strings.Trim(w.schema, `"`))
+// columns lists the columns of a table, in their order. (The engine's own tables
+// of tables would look into the other workspaces' files too.)
+func (w *workspace) columns(ctx context.Context, table string) ([]string, error) {
+	rows, err := w.conn.QueryContext(ctx, "SELECT * FROM "+w.schema+"."+table+" LIMIT 0")
 	if err != nil {
-		return nil, fmt.Errorf("list columns: %w", err)
+		return nil, fmt.Errorf("list columns of %s: %w", table, err)
 	}
-	tables := map[string][]string{}
-	err = scan(rows, func() error {
-		var table, column string
-		err := rows.Scan(&table, &column)
-		tables[table] = append(tables[table], column)
-		return err
-	})
-	return tables, err
+	columns, err := rows.Columns()
+	return columns, errors.Join(err, rows.Close())
 }
 
 func (w *workspace) checkVersion(ctx context.Context) error {
@@ -137,8 +150,8 @@ func (w *workspace) checkVersion(ctx context.Context) error {
 }
 
 // read fills the memory from the file: catalogue, positions and bounds.
-func (w *workspace) read(ctx context.Context, tables map[string][]string) error {
-	c, err := w.readCatalogue(ctx, tables)
+func (w *workspace) read(ctx context.Context) error {
+	c, err := w.readCatalogue(ctx)
 	if err != nil {
 		return err
 	}
@@ -163,8 +176,16 @@ func (w *workspace) read(ctx context.Context, tables map[string][]string) error 
 	return nil
 }
 
-func (w *workspace) readCatalogue(ctx context.Context, tables map[string][]string) (*catalogue, error) {
-	c := newCatalogue(tables[eventsTable], tables[peopleTable], w.store.options.Columns)
+func (w *workspace) readCatalogue(ctx context.Context) (*catalogue, error) {
+	events, err := w.columns(ctx, eventsTable)
+	if err != nil {
+		return nil, err
+	}
+	people, err := w.columns(ctx, peopleTable)
+	if err != nil {
+		return nil, err
+	}
+	c := newCatalogue(events, people, w.store.options.Columns)
 	rows, err := w.conn.QueryContext(ctx, "SELECT name FROM "+w.schema+".names ORDER BY code")
 	if err != nil {
 		return nil, fmt.Errorf("read event names: %w", err)

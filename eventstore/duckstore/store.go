@@ -38,8 +38,9 @@ type Options struct {
 	// used or not: see docs/adr/0003-event-table.md.
 	Columns int
 	// CheckpointBytes is how long a workspace's write-ahead log may grow; default
-	// 32 MB. A checkpoint holds writes up, for about a second per million rows
-	// written since the last one.
+	// 16 MB, about a hundred thousand events. A checkpoint holds up writes for
+	// about a second per million rows written since the last one; this bounds how
+	// long.
 	CheckpointBytes int64
 	// CheckpointEvery is how long written rows stay in the write-ahead log at
 	// most; default one minute.
@@ -76,7 +77,7 @@ func (o *Options) withDefaults() Options {
 	}
 	out.Memory = max(out.Memory, 128<<20)
 	if out.CheckpointBytes <= 0 {
-		out.CheckpointBytes = 32 << 20
+		out.CheckpointBytes = 16 << 20
 	}
 	if out.CheckpointEvery <= 0 {
 		out.CheckpointEvery = time.Minute

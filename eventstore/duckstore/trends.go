@@ -96,9 +96,9 @@ func (q *series) count(ctx context.Context, a *query.Assembler) error {
 	switch {
 	case q.unique == "":
 		text = fmt.Sprintf("SELECT %s b, count(*)%s GROUP BY b", q.bucket, q.from(false))
-	case q.bitsFit(1):
+	case q.bitsFit(1, len(q.trends.Buckets.Labels)):
 		text = fmt.Sprintf("WITH sets AS MATERIALIZED (SELECT %s b, %s ids%s GROUP BY b) SELECT b, bit_count(ids) FROM sets"+
-			" UNION ALL SELECT NULL, coalesce(bit_count(bit_or(ids)), 0) FROM sets", q.bucket, q.bits(), q.from(false))
+			" UNION ALL SELECT NULL, coalesce(bit_count(bit_or(ids)), 0) FROM sets", q.bucket, q.bits(q.unique), q.from(false))
 	default:
 		text = fmt.Sprintf("WITH pairs AS MATERIALIZED (SELECT DISTINCT %s b, %s id%s) SELECT b, count(*) FROM pairs GROUP BY b"+
 			" UNION ALL SELECT NULL, count(DISTINCT id) FROM pairs", q.bucket, q.unique, q.from(false))
@@ -118,18 +118,18 @@ func (q *series) count(ctx context.Context, a *query.Assembler) error {
 	})
 }
 
-// bits is an aggregate: the set of the unique numbers as a bit string. It is
-// three times as fast as the engine's DISTINCT, because the numbers are dense.
-func (q *series) bits() string {
-	return fmt.Sprintf("bitstring_agg(%s, 0::UINTEGER, %d::UINTEGER)", q.unique, q.highest)
+// bits is an aggregate: the set of some unique numbers as a bit string. It is
+// about three times as fast as the engine's DISTINCT, because the numbers are
+// dense.
+func (q *series) bits(column string) string {
+	return fmt.Sprintf("bitstring_agg(%s, 0::UINTEGER, %d::UINTEGER)", column, q.highest)
 }
 
-// bitsFit reports whether bit strings for so many groups in all buckets, in each
-// thread, stay within a tenth of the memory.
-func (q *series) bitsFit(groups int) bool {
-	buckets := int64(len(q.trends.Buckets.Labels))
+// bitsFit reports whether bit strings for so many groups in so many buckets, in
+// each thread, stay within a tenth of the memory.
+func (q *series) bitsFit(groups, buckets int) bool {
 	bytes := int64(q.highest)/8 + 64
-	return bytes*(buckets+1)*int64(groups)*int64(q.store.options.Threads) <= q.store.options.Memory/10
+	return bytes*int64(groups)*int64(buckets+1)*int64(q.store.options.Threads) <= q.store.options.Memory/10
 }
 
 // countGroups counts a series with a breakdown.
@@ -137,11 +137,22 @@ func (q *series) countGroups(ctx context.Context, a *query.Assembler) error {
 	if q.unique == "" {
 		return q.countRowsOfGroups(ctx, a)
 	}
-	top, err := q.topGroups(ctx, a)
+	groups, err := q.groups(ctx)
+	if err != nil {
+		return err
+	}
+	top, err := q.topGroups(ctx, a, groups)
 	if err != nil || len(top) == 0 {
 		return err
 	}
-	return q.countUniquesOf(ctx, a, top)
+	return q.countUniquesOf(ctx, a, top, groups)
+}
+
+// groups counts the groups. That is quick, and says how to count what is in them.
+func (q *series) groups(ctx context.Context) (n int, err error) {
+	text := fmt.Sprintf("SELECT count(*) FROM (SELECT DISTINCT %s g%s)", q.group.key, q.from(q.people))
+	err = q.rows(ctx, text, q.args, func(rows *sql.Rows) error { return rows.Scan(&n) })
+	return n, err
 }
 
 // order is that of query.Assembler: by total, then text, null last.
@@ -168,9 +179,12 @@ func (q *series) countRowsOfGroups(ctx context.Context, a *query.Assembler) erro
 
 // topGroups tells the totals of the highest groups and returns the texts of those
 // whose buckets are needed.
-func (q *series) topGroups(ctx context.Context, a *query.Assembler) (top []sql.NullString, err error) {
-	text := fmt.Sprintf("SELECT %s grp, count(*) total FROM (SELECT DISTINCT %s g, %s id%s) GROUP BY g %s LIMIT %d",
-		q.group.text("g"), q.group.key, q.unique, q.from(q.people), order, q.trends.Breakdown.Limit+1)
+func (q *series) topGroups(ctx context.Context, a *query.Assembler, groups int) (top []sql.NullString, err error) {
+	totals := fmt.Sprintf("SELECT g, count(*) total FROM (SELECT DISTINCT %s g, %s id%s) GROUP BY g", q.group.key, q.unique, q.from(q.people))
+	if q.bitsFit(groups, 1) {
+		totals = fmt.Sprintf("SELECT %s g, bit_count(%s) total%s GROUP BY g", q.group.key, q.bits(q.unique), q.from(q.people))
+	}
+	text := fmt.Sprintf("SELECT %s grp, total FROM (%s) %s LIMIT %d", q.group.text("g"), totals, order, q.trends.Breakdown.Limit+1)
 	err = q.rows(ctx, text, q.args, func(rows *sql.Rows) error {
 		var group sql.NullString
 		var total float64
@@ -186,27 +200,26 @@ func (q *series) topGroups(ctx context.Context, a *query.Assembler) (top []sql.N
 	return top, err
 }
 
-// countUniquesOf counts the buckets of some groups.
-func (q *series) countUniquesOf(ctx context.Context, a *query.Assembler, top []sql.NullString) error {
-	var texts []string
+// countUniquesOf counts the buckets of some groups, or of all, if there are no
+// more.
+func (q *series) countUniquesOf(ctx context.Context, a *query.Assembler, top []sql.NullString, groups int) error {
 	args := q.args
-	condition := "false"
-	for _, group := range top {
-		if group.Valid {
-			texts = append(texts, args.bind(group.String))
-		} else {
-			condition = "grp IS NULL"
-		}
+	condition := "true"
+	if groups > len(top) {
+		condition = isOneOf("grp", top, &args)
 	}
-	if len(texts) > 0 {
-		condition += " OR grp IN (" + strings.Join(texts, ", ") + ")"
-	}
-	// The texts are compared after grouping where there are fewer of them.
-	inner := fmt.Sprintf("SELECT DISTINCT %s g, %s b, %s id%s", q.group.key, q.bucket, q.unique, q.from(q.people))
-	text := fmt.Sprintf("SELECT grp, b, count(*) FROM (SELECT %s grp, b, id FROM (%s)) WHERE %s GROUP BY grp, b", q.group.text("g"), inner, condition)
-	if q.bitsFit(len(top)) {
-		inner = fmt.Sprintf("SELECT %s grp, %s b, %s id%s", q.group.text(q.group.key), q.bucket, q.unique, q.from(q.people))
-		text = fmt.Sprintf("SELECT grp, b, bit_count(bitstring_agg(id, 0::UINTEGER, %d::UINTEGER)) FROM (%s) WHERE %s GROUP BY grp, b", q.highest, inner, condition)
+	bits := q.bitsFit(len(top), len(q.trends.Buckets.Labels))
+	var text string
+	switch {
+	case bits && groups == len(top): // the text of a group is made once
+		text = fmt.Sprintf("SELECT %s, b, n FROM (SELECT %s g, %s b, bit_count(%s) n%s GROUP BY g, b)",
+			q.group.text("g"), q.group.key, q.bucket, q.bits(q.unique), q.from(q.people))
+	case bits:
+		text = fmt.Sprintf("SELECT grp, b, bit_count(%s) FROM (SELECT %s grp, %s b, %s id%s) WHERE %s GROUP BY grp, b",
+			q.bits("id"), q.group.text(q.group.key), q.bucket, q.unique, q.from(q.people), condition)
+	default: // there are fewer texts to compare after grouping
+		text = fmt.Sprintf("SELECT grp, b, count(*) FROM (SELECT %s grp, b FROM (SELECT DISTINCT %s g, %s b, %s id%s)) WHERE %s GROUP BY grp, b",
+			q.group.text("g"), q.group.key, q.bucket, q.unique, q.from(q.people), condition)
 	}
 	return q.rows(ctx, text, args, func(rows *sql.Rows) error {
 		var group sql.NullString
@@ -218,6 +231,23 @@ func (q *series) countUniquesOf(ctx context.Context, a *query.Assembler, top []s
 		a.Value(q.index, groupOf(group), bucket, n)
 		return nil
 	})
+}
+
+// isOneOf is true of a text, or of null, that is among texts.
+func isOneOf(text string, texts []sql.NullString, args *arguments) string {
+	var places []string
+	condition := "false"
+	for _, one := range texts {
+		if one.Valid {
+			places = append(places, args.bind(one.String))
+		} else {
+			condition = text + " IS NULL"
+		}
+	}
+	if len(places) > 0 {
+		condition = fmt.Sprintf("(%s OR %s IN (%s))", condition, text, strings.Join(places, ", "))
+	}
+	return condition
 }
 
 func groupOf(text sql.NullString) query.Group {

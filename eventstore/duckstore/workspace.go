@@ -1,6 +1,7 @@
 package duckstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,7 +122,10 @@ func (s *Store) enter(ws weir.WorkspaceID) (*workspace, <-chan struct{}, error) 
 		}
 		s.open[ws] = w
 		s.evict()
-		s.running.Go(func() { s.start(w) })
+		s.running.Go(func() {
+			s.sweep()
+			s.start(w)
+		})
 	}
 	w.users++
 	s.clock++
@@ -161,6 +166,7 @@ func (s *Store) release(w *workspace, err error) {
 		w.depart()
 	}
 	w.users--
+	s.evict()
 	s.mu.Unlock()
 	s.sweep()
 }
@@ -185,21 +191,22 @@ func (s *Store) abandon(e *engine, cause error) {
 	}
 }
 
-// evict makes the idle workspace that was used least recently leave, if there
-// are too many. Store.mu is held.
+// evict makes idle workspaces leave, those first that were used least recently,
+// if there are too many. Whoever calls it sweeps afterwards. Store.mu is held.
 func (s *Store) evict() {
-	if len(s.open) <= s.options.OpenWorkspaces {
-		return
-	}
-	var oldest *workspace
+	excess := len(s.open) - s.options.OpenWorkspaces
+	var idle []*workspace
 	for _, w := range s.open {
-		if w.users == 0 && w.leaving == nil && isClosed(w.opened) && (oldest == nil || w.used < oldest.used) {
-			oldest = w
+		switch {
+		case w.leaving != nil:
+			excess--
+		case w.users == 0 && isClosed(w.opened):
+			idle = append(idle, w)
 		}
 	}
-	if oldest != nil {
-		oldest.depart()
-		s.running.Go(s.sweep)
+	slices.SortFunc(idle, func(a, b *workspace) int { return cmp.Compare(a.used, b.used) })
+	for _, w := range idle[:min(max(excess, 0), len(idle))] {
+		w.depart()
 	}
 }
 

@@ -37,7 +37,7 @@ func (w *workspace) write(ctx context.Context, batch *eventstore.Batch) error {
 	if err != nil {
 		// The memory may be ahead of the file now. Without it being put right the
 		// workspace must not go on.
-		if e := w.reread(); e != nil {
+		if e := w.read(context.Background()); e != nil {
 			w.store.mu.Lock()
 			w.depart()
 			w.store.mu.Unlock()
@@ -50,16 +50,6 @@ func (w *workspace) write(ctx context.Context, batch *eventstore.Batch) error {
 	w.wakeIfLong()
 	b.count(w.store.metrics)
 	return nil
-}
-
-// reread fills the memory from the file.
-func (w *workspace) reread() error {
-	ctx := context.Background()
-	tables, err := w.columns(ctx)
-	if err != nil {
-		return err
-	}
-	return w.read(ctx, tables)
 }
 
 // rows is a batch as it is written: without what was written before.
