@@ -91,7 +91,7 @@ func (q *Queue) check(ctx context.Context, check func(*store) error, sound func(
 		return
 	}
 	q.log.Error("queue file failed its check", "error", found)
-	q.fail(found)
+	_ = q.fail(found) // the repair is what counts here
 	q.repair(ctx)
 }
 
@@ -106,7 +106,7 @@ func (q *Queue) tidy(ctx context.Context, eager bool) {
 	}
 	if err := q.writeOut(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrBroken) && !isFull(err) {
 		q.log.Error("the queue's log could not be written out", "error", err)
-		q.fail(err)
+		_ = q.fail(err) // the repair is what counts here
 	}
 }
 
@@ -129,7 +129,7 @@ func (q *Queue) trimStep(ctx context.Context) (more bool) {
 	})
 	if err != nil && !isFull(err) {
 		q.log.Error("frames that are done with could not be removed", "error", err)
-		q.fail(err)
+		_ = q.fail(err) // the repair is what counts here
 	}
 	return more && err == nil
 }

@@ -120,7 +120,7 @@ func readPragma(conn *sqlite3.SQLiteConn, name string) (string, error) {
 	}
 	defer rows.Close()
 	row := make([]driver.Value, len(rows.Columns()))
-	if err := rows.Next(row); err == io.EOF || len(row) == 0 {
+	if err := rows.Next(row); errors.Is(err, io.EOF) || len(row) == 0 {
 		return "", nil // without mmap support, mmap_size answers nothing
 	} else if err != nil {
 		return "", err
