@@ -42,8 +42,22 @@ const dark: MantineColorsTuple = [
   '#0a1013',
 ];
 
+/** Danger: dark enough from 6 on for white text. */
+const red: MantineColorsTuple = [
+  '#fdecee',
+  '#fad3d8',
+  '#f5a6b0',
+  '#f08593',
+  '#e5647a',
+  '#d9415a',
+  '#c62f48',
+  '#b4233a',
+  '#921b2e',
+  '#701523',
+];
+
 export const theme = createTheme({
-  colors: { river, gray, dark },
+  colors: { river, gray, dark, red },
   primaryColor: 'river',
   primaryShade: { light: 7, dark: 6 },
   black: '#141c21',
@@ -74,15 +88,15 @@ export const theme = createTheme({
   },
 });
 
-/** Coloured text that stands on the page itself: bright enough to be read, and never near black or white. */
-export const variables: CSSVariablesResolver = () => ({
-  variables: {},
-  light: {
-    '--mantine-color-river-light-color': 'var(--mantine-color-river-7)',
-    '--mantine-color-red-light-color': 'var(--weir-bad)',
-  },
-  dark: {
-    '--mantine-color-river-light-color': 'var(--mantine-color-river-3)',
-    '--mantine-color-red-light-color': 'var(--weir-bad)',
-  },
-});
+/** The soft forms of colours, as in notes and quiet buttons: this app's own surfaces and text colours. */
+const soft = {
+  '--mantine-color-river-light': 'var(--weir-accent-soft)',
+  '--mantine-color-river-light-color': 'var(--weir-accent)',
+  '--mantine-color-red-light': 'var(--weir-bad-soft)',
+  '--mantine-color-red-light-color': 'var(--weir-bad)',
+  '--mantine-color-yellow-light': 'var(--weir-warn-soft)',
+  '--mantine-color-yellow-light-color': 'var(--weir-warn)',
+};
+
+/** What Mantine's variables are beside the theme, in both schemes. */
+export const variables: CSSVariablesResolver = () => ({ variables: {}, light: soft, dark: soft });
