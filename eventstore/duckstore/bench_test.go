@@ -121,6 +121,50 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
+// BenchmarkLog reads the log as people and programs do, over -events rows.
+func BenchmarkLog(b *testing.B) {
+	dir := b.TempDir()
+	s := open(b, dir, nil)
+	g := newTraffic(*benchEvents)
+	var first, last *eventstore.Batch
+	for n := 0; n < *benchEvents; n += 50_000 {
+		last = g.batch(min(50_000, *benchEvents-n), true, false)
+		if first == nil {
+			first = last
+		}
+		last.Events = nil
+		if err := s.Write(b.Context(), "acme", last); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	size := folderSize(b, dir)
+	s = open(b, dir, nil)
+	for _, q := range []struct {
+		name   string
+		filter eventstore.LogFilter
+	}{
+		{"newest", eventstore.LogFilter{}},
+		{"position", eventstore.LogFilter{Position: first.Log[7].Position}},
+		{"newest item", eventstore.LogFilter{ItemID: last.Log[7].ItemID, Limit: 1}},
+		{"oldest item", eventstore.LogFilter{ItemID: first.Log[7].ItemID, Limit: 1}},
+		{"no such item", eventstore.LogFilter{ItemID: "nothing"}},
+		{"busy user", eventstore.LogFilter{UserID: "user-1"}},
+		{"no such status", eventstore.LogFilter{Status: weir.Dead}},
+	} {
+		b.Run(q.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Log(b.Context(), "acme", q.filter); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(size)/float64(*benchEvents), "B/row")
+		})
+	}
+}
+
 // BenchmarkAsk asks the questions that the design has targets for. Give it
 // -events=10000000 for those, and some minutes.
 func BenchmarkAsk(b *testing.B) {
@@ -135,16 +179,7 @@ func BenchmarkAsk(b *testing.B) {
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
-	var size int64
-	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
-		if info, e := entry.Info(); e == nil && !entry.IsDir() {
-			size += info.Size()
-		}
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
+	size := folderSize(b, dir)
 	s = open(b, dir, nil)
 	for _, q := range []struct{ name, question string }{
 		{"trend of one event", `"series":[{"event":"pageview"}]`},
@@ -185,4 +220,23 @@ func BenchmarkAsk(b *testing.B) {
 			b.ReportMetric(float64(size)/float64(*benchEvents), "B/event")
 		})
 	}
+}
+
+// folderSize is the sum of the sizes of all files, in bytes.
+func folderSize(b *testing.B, dir string) (sum int64) {
+	b.Helper()
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			sum += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return sum
 }

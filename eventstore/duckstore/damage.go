@@ -20,10 +20,7 @@ const quarantineDir = "quarantine"
 // error: what cannot be read is moved away and reported, the write-ahead log
 // alone if that is enough.
 func (w *workspace) attach(ctx context.Context) error {
-	err := checkFile(w.path)
-	if err == nil {
-		err = w.load(ctx)
-	}
+	err := w.load(ctx)
 	cause := err
 	for _, all := range []bool{false, true} {
 		if err == nil || !preventsOpening(err) {
@@ -44,9 +41,7 @@ func (w *workspace) attach(ctx context.Context) error {
 		if moved == 0 {
 			continue // there was no log: it is the file itself
 		}
-		if err = checkFile(w.path); err == nil {
-			err = w.load(ctx)
-		}
+		err = w.load(ctx)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("open %s: %w", filepath.Base(w.path), err), w.detach())
