@@ -67,7 +67,14 @@ func (e *engine) close() error {
 // isFatal reports whether the engine refuses all further work after err.
 func isFatal(err error) bool {
 	var d *duckdb.Error
-	return errors.As(err, &d) && (d.Type == duckdb.ErrorTypeFatal || strings.Contains(d.Msg, "database has been invalidated"))
+	return errors.As(err, &d) && (d.Type == duckdb.ErrorTypeFatal || strings.Contains(d.Msg, "previous fatal error"))
+}
+
+// needsReattach reports whether the engine refuses further work on one file
+// after err. A checkpoint that found no space on the disk is such an error.
+func needsReattach(err error) bool {
+	var d *duckdb.Error
+	return errors.As(err, &d) && strings.Contains(d.Msg, "has been invalidated")
 }
 
 // quoteText makes an SQL string of s. Values of questions are bound instead;

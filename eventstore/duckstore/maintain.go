@@ -25,9 +25,13 @@ func (s *Store) maintain(ctx context.Context) {
 		case <-s.wake:
 		}
 		for _, w := range s.inUse() {
-			err := w.checkpointIfDue(ctx)
+			var err error
+			if !s.options.Now().Before(s.pause[w.id]) {
+				err = w.checkpointIfDue(ctx)
+			}
 			if err != nil && ctx.Err() == nil {
 				s.options.Logger.Warn("checkpoint", "workspace", w.id, "error", err)
+				s.pause[w.id] = s.options.Now().Add(pauseFor)
 			}
 			s.release(w, err)
 		}
@@ -51,6 +55,10 @@ func (s *Store) inUse() []*workspace {
 	}
 	return out
 }
+
+// pauseFor is how long no checkpoint is tried after one that failed: failing, for
+// want of space, makes the engine let go of the file, and questions wait.
+const pauseFor = 10 * time.Second
 
 // quietFor is how long nobody has written when a checkpoint that can wait is done.
 const quietFor = 200 * time.Millisecond
@@ -97,7 +105,7 @@ func (w *workspace) checkpoint(ctx context.Context) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	w.checkpointed = w.store.options.Now()
-	w.unsaved = false
+	w.unsaved, w.altered = false, false
 	w.store.metrics.checkpoints.Observe(w.checkpointed.Sub(start).Seconds())
 	return nil
 }

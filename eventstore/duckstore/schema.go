@@ -45,6 +45,7 @@ const (
 // load attaches the file, makes the tables if it is new, and reads what is kept
 // in memory.
 func (w *workspace) load(ctx context.Context) (err error) {
+	crashed := w.logLength() > 0
 	if err := w.attachFile(ctx); err != nil {
 		return fmt.Errorf("attach: %w", err)
 	}
@@ -59,6 +60,9 @@ func (w *workspace) load(ctx context.Context) (err error) {
 		return err
 	}
 	w.checkpointed = w.store.options.Now()
+	// What was in the log may be a schema change: then the next write makes a
+	// checkpoint first.
+	w.altered, w.unsaved = crashed, crashed
 	return w.read(ctx)
 }
 
@@ -266,9 +270,20 @@ func (w *workspace) grow(ctx context.Context, table string, slots []string) erro
 	for _, slot := range slots {
 		fmt.Fprintf(&script, "ALTER TABLE %s.%s ADD COLUMN %s %s;\n", w.schema, table, slot, kindOfSlot(slot).sqlType)
 	}
-	if _, err := w.conn.ExecContext(ctx, script.String()); err != nil {
+	w.altered, w.unsaved = true, true
+	ctx = context.WithoutCancel(ctx) // from here on it is soon over
+	if err := w.exec(ctx, script.String()); err != nil {
 		return fmt.Errorf("add columns: %w", err)
 	}
-	w.unsaved = true
+	return w.checkpoint(ctx)
+}
+
+// settleSchema makes the checkpoint that grow could not make.
+func (w *workspace) settleSchema(ctx context.Context) error {
+	if !w.altered {
+		return nil
+	}
+	w.looking.Lock()
+	defer w.looking.Unlock()
 	return w.checkpoint(ctx)
 }

@@ -39,7 +39,7 @@ type Options struct {
 	Columns int
 	// CheckpointBytes is how long a workspace's write-ahead log may grow; default
 	// 16 MB, about a hundred thousand events. A checkpoint holds up writes for
-	// about a second per million rows written since the last one; this bounds how
+	// a second or two per million rows written since the last one; this bounds how
 	// long.
 	CheckpointBytes int64
 	// CheckpointEvery is how long written rows stay in the write-ahead log at
@@ -102,8 +102,9 @@ type Store struct {
 	questions chan struct{} // a token per question being computed
 	wake      chan struct{} // a write-ahead log has grown long
 	stop      context.CancelFunc
-	stopped   chan struct{}  // the maintenance goroutine has ended
-	running   sync.WaitGroup // calls that use a workspace
+	stopped   chan struct{}                  // the maintenance goroutine has ended
+	pause     map[weir.WorkspaceID]time.Time // until when maintain leaves it alone; only it uses this
+	running   sync.WaitGroup                 // calls that use a workspace
 
 	mu     sync.Mutex // guards what follows, and the workspaces' life cycle fields
 	engine *engine
@@ -137,6 +138,7 @@ func Open(dir string, options *Options) (*Store, error) {
 		wake:      make(chan struct{}, 1),
 		stop:      stop,
 		stopped:   make(chan struct{}),
+		pause:     map[weir.WorkspaceID]time.Time{},
 		open:      map[weir.WorkspaceID]*workspace{},
 	}
 	if s.engine, err = startEngine(dir, &s.options); err != nil {

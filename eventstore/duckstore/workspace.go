@@ -38,6 +38,7 @@ type workspace struct {
 	conn         *sql.Conn
 	commits      int64 // number of the last commit
 	unsaved      bool  // something was committed since the last checkpoint
+	altered      bool  // the schema was changed since the last checkpoint
 	checkpointed time.Time
 	lastWrite    time.Time
 	// looking is held for reading by every transaction that reads, and for writing
@@ -163,6 +164,8 @@ func (s *Store) release(w *workspace, err error) {
 		s.abandon(w.engine, err)
 	case isDamage(err):
 		w.damage = err
+		w.depart()
+	case needsReattach(err):
 		w.depart()
 	}
 	w.users--

@@ -30,7 +30,10 @@ func (w *workspace) write(ctx context.Context, batch *eventstore.Batch) error {
 	if b.empty() {
 		return nil
 	}
-	err := w.place(ctx, b)
+	err := w.settleSchema(ctx)
+	if err == nil {
+		err = w.place(ctx, b)
+	}
 	if err == nil {
 		err = w.commit(ctx, b)
 	}
