@@ -42,7 +42,7 @@ $(SDK): sdk/node_modules/.package-lock.json $(SDK_SOURCES)
 
 .PHONY: test
 test: build ## Run every test that needs no outside service
-	go test ./...
+	go test -short ./...
 	npm --prefix web test
 	npm --prefix sdk run test:unit
 
@@ -51,16 +51,17 @@ test-services: build e2e/node_modules/.package-lock.json ## Run the tests that n
 	@command -v chromium >/dev/null || { echo "Chromium is missing: install Debian's package chromium"; exit 1; }
 	npm --prefix sdk run test:browser
 	npm --prefix e2e test
-	WEIR_TEST_SERVICES=1 go test -count=1 -run 'Crash|PowerLoss|FullDisk' ./cmd/weir
+	go test -count=1 -timeout 20m -run 'Crash|Term|PowerLoss|FullDisk' -v ./cmd/weir
 
 .PHONY: lint
-lint: $(GOLANGCI) web/node_modules/.package-lock.json sdk/node_modules/.package-lock.json ## Check style and types of all code
+lint: $(GOLANGCI) web/node_modules/.package-lock.json sdk/node_modules/.package-lock.json e2e/node_modules/.package-lock.json ## Check style and types of all code
 	@test -z "$$(gofmt -l . | grep -v node_modules)" || { echo "gofmt these files:"; gofmt -l . | grep -v node_modules; exit 1; }
 	$(GOLANGCI) run
 	npm --prefix web run lint
 	npm --prefix web run typecheck
 	npm --prefix sdk run lint
 	npm --prefix sdk run typecheck
+	npm --prefix e2e run lint
 
 $(GOLANGCI):
 	GOBIN=$(CURDIR)/bin/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
