@@ -208,7 +208,7 @@ export function useValues(
  * and a dear one does not burden the server.
  */
 export function refreshEvery(elapsedMs: number): number {
-  return Math.min(60_000, Math.max(1_000, elapsedMs * 20));
+  return Math.min(60_000, Math.max(500, elapsedMs * 20));
 }
 
 /** The answer to a question; live: asked again and again while it is on screen. */

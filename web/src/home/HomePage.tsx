@@ -1,5 +1,5 @@
 import { Skeleton, Stack } from '@mantine/core';
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { useRecentItems } from '../api/queries';
 import { Page } from '../kit/Page';
 import { ProblemNote } from '../kit/ProblemNote';
@@ -19,6 +19,16 @@ export function HomePage() {
   useEffect(() => {
     if (recent.data?.items) feed.seed(recent.data.items);
   }, [feed, recent.data]);
+
+  // What arrived while the connection was lost is only in the log.
+  const { refetch } = recent;
+  const wasLost = useRef(false);
+  useEffect(() => {
+    if (connection === 'lost') wasLost.current = true;
+    if (connection !== 'live' || !wasLost.current) return;
+    wasLost.current = false;
+    void refetch();
+  }, [connection, refetch]);
 
   const empty = view.entries.length === 0;
   return (

@@ -63,14 +63,15 @@ describe('the feed', () => {
     expect(feed.current()).toMatchObject({ paused: false, waiting: 0 });
   });
 
-  test('puts what was there before beneath what came since', () => {
+  test('puts what the log has in its place, each row once', () => {
+    const at = (n: number) => row(n, { received_at: `2026-11-21T12:00:0${n}.5Z` });
     const feed = new LiveFeed();
-    feed.receive(row(3));
-    feed.receive(row(4));
+    feed.receive(at(2));
+    feed.receive(at(5));
     vi.runAllTimers();
-    feed.seed([row(3), row(2), row(1)]);
-    expect(shown(feed)).toEqual(['0.4', '0.3', '0.2', '0.1']);
-    expect(feed.current().entries.map((entry) => entry.fresh)).toEqual([true, false, false, false]);
+    feed.seed([at(5), at(4), at(2), at(1)]);
+    expect(shown(feed)).toEqual(['0.5', '0.4', '0.2', '0.1']);
+    expect(feed.current().entries.map((entry) => entry.fresh)).toEqual([true, false, true, false]);
   });
 
   test('adds up what was skipped', () => {

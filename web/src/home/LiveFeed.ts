@@ -67,10 +67,13 @@ export class LiveFeed {
     this.show({ ...this.view, skipped: this.view.skipped + count });
   }
 
-  /** Adds what arrived before the feed was opened, newest first, beneath what came since. */
+  /** Adds what the log has, in the place that its time gives it: from before the feed was opened, or from while it was cut off. */
   seed(rows: readonly LiveRow[]) {
-    const older = prepend([], rows.map((row) => ({ row, fresh: false })).reverse());
-    const entries = prepend(older, [...this.view.entries].reverse());
+    const added = rows.map((row) => ({ row, fresh: false }));
+    const merged = prepend(this.view.entries, added, Number.POSITIVE_INFINITY);
+    if (merged === this.view.entries) return;
+    const at = new Map(merged.map((entry) => [entry, Date.parse(entry.row.received_at)]));
+    const entries = [...merged].sort((a, b) => (at.get(b) ?? 0) - (at.get(a) ?? 0)).slice(0, FEED_LIMIT);
     this.show({ ...this.view, entries });
   }
 

@@ -1,4 +1,5 @@
 import { Button, CloseButton, SegmentedControl } from '@mantine/core';
+import { useMediaQuery } from '@mantine/hooks';
 import { IconAdjustmentsHorizontal, IconChevronDown, IconPlus } from '@tabler/icons-react';
 import { type ReactNode, useId, useState } from 'react';
 import { Problem } from '../../api/client';
@@ -18,26 +19,32 @@ interface BuilderProps {
 
 /** What is asked. On a phone, where the chart comes first, it folds into a sentence. */
 export function Builder(props: BuilderProps) {
+  const phone = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false });
+  return <div className={classes.builder}>{phone ? <Folded {...props} /> : <Parts {...props} />}</div>;
+}
+
+function Folded(props: BuilderProps) {
   const [unfolded, setUnfolded] = useState(false);
   const parts = useId();
   const refused = props.error instanceof Problem && props.error.field !== undefined;
+  const open = unfolded || refused;
   return (
-    <div className={classes.builder} data-unfolded={unfolded || refused || undefined}>
+    <>
       <button
         type="button"
         className={classes.fold}
-        aria-expanded={unfolded || refused}
+        aria-expanded={open}
         aria-controls={parts}
-        onClick={() => setUnfolded(!unfolded)}
+        onClick={() => setUnfolded(!open)}
       >
         <IconAdjustmentsHorizontal size={18} aria-hidden />
         <span className={classes.sentence}>{questionText(props.insight)}</span>
         <IconChevronDown size={16} className={classes.chevron} aria-hidden />
       </button>
-      <div id={parts} className={classes.parts}>
+      <div id={parts} hidden={!open}>
         <Parts {...props} />
       </div>
-    </div>
+    </>
   );
 }
 
