@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ type serverProcess struct {
 	data    string
 	env     []string
 	command *exec.Cmd
-	log     *bytes.Buffer
+	log     *output
 	client  *http.Client
 }
 
@@ -71,7 +72,7 @@ func newServer(t testing.TB, data string, env ...string) *serverProcess {
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() && s.log != nil {
-			t.Logf("log of the server:\n%s", tail(s.log.String(), 8000))
+			t.Logf("log of the server:\n%s", tail(s.output(), 8000))
 		}
 	})
 	return s
@@ -96,7 +97,7 @@ func (s *serverProcess) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.log = &bytes.Buffer{}
+	s.log = &output{}
 	s.command = exec.Command(self, "serve")
 	s.command.Env = s.env
 	s.command.Stdout, s.command.Stderr = s.log, s.log
@@ -111,6 +112,24 @@ func (s *serverProcess) start() {
 		response.Body.Close()
 		return nil
 	})
+}
+
+// output is what a process has written so far.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (s *serverProcess) output() string {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.text.String()
 }
 
 // kill ends the process as a crash would.

@@ -156,7 +156,7 @@ func (p *parts) serve(ctx context.Context, c *serveCommand, listener net.Listene
 		}
 		return err
 	})
-	if err := p.greet(ctx, listener.Addr().String(), out); err != nil {
+	if err := p.greet(ctx, c, listener.Addr().String(), out); err != nil {
 		p.logger.Error("greet", "error", err)
 	}
 	return group.Wait()
@@ -180,16 +180,26 @@ func adminServer(registry *prometheus.Registry) *http.Server {
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 }
 
+// defaultURL is where a server without flags is found.
+const defaultURL = "http://127.0.0.1:8080"
+
 // greet tells a newcomer what to do first.
-func (p *parts) greet(ctx context.Context, addr string, out io.Writer) error {
+func (p *parts) greet(ctx context.Context, c *serveCommand, addr string, out io.Writer) error {
 	url := "http://" + reachable(addr)
+	demo := "bin/weir demo"
+	if url != defaultURL {
+		demo += " --url " + url
+	}
+	if here, err := filepath.Abs("data"); err != nil || c.Data != here {
+		demo += " --data " + c.Data
+	}
 	token, needed, err := p.directory.FirstRun(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nWeir is ready: %s\n", url)
 	if needed {
-		fmt.Fprintf(out, "\n  Create your account:  %s/welcome?token=%s\n  Fill it with a shop:  bin/weir demo   (in a second terminal)\n", url, token)
+		fmt.Fprintf(out, "\n  Create your account:  %s/welcome?token=%s\n  Fill it with a shop:  %s   (in a second terminal)\n", url, token, demo)
 	}
 	fmt.Fprintln(out)
 	return nil
