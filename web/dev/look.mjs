@@ -65,7 +65,11 @@ const PAGES = [
     `/insights?${series('Product Viewed')}&filter=${encodeURIComponent(JSON.stringify({ property: 'country', on: 'user', op: 'in', values: ['FR', 'DE'] }))}`,
     async (page) => {
       await page.waitForTimeout(800);
-      await page.getByRole('button', { name: /country is FR/ }).click();
+      const fold = page
+        .locator('button[aria-controls][aria-expanded=false]')
+        .filter({ hasText: 'where country' });
+      if (await fold.isVisible()) await fold.click();
+      await page.getByRole('button', { name: /^Person country/ }).click();
       await page.waitForTimeout(500);
     },
   ],
