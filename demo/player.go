@@ -35,7 +35,7 @@ const (
 	sendTries  = 8
 	// Live traffic is that of a shop on a busy evening, and people in it are
 	// quicker than real ones, so that there is something to see.
-	liveEvery = 1500 * time.Millisecond
+	liveEvery = 8 * time.Second
 	liveSpeed = 5
 )
 
