@@ -20,6 +20,7 @@ type Batch struct {
 	// AsOf is when the batch was received.
 	AsOf weir.Micros
 
+	dead     []*Entry // kept from the steps before validate
 	tx       state.Tx
 	touched  map[state.Key]*person
 	sessions map[state.Key]*weir.Session

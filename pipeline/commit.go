@@ -65,6 +65,7 @@ func (p *Pipeline) rows(b *Batch) map[weir.WorkspaceID]*eventstore.Batch {
 		}
 		return w
 	}
+	again := b.again()
 	replaced := map[weir.Position]bool{} // within this batch
 	for _, e := range b.Entries {
 		w := of(e.Record.Workspace)
@@ -72,6 +73,11 @@ func (p *Pipeline) rows(b *Batch) map[weir.WorkspaceID]*eventstore.Batch {
 		if e.Replaces != 0 {
 			w.Replaced = append(w.Replaced, e.Replaces)
 			replaced[e.Replaces] = true
+		}
+		// Partitions have no order between them: a version that lost now may have
+		// been the first before the crash, and have left its row.
+		if again && (e.Outcome.Status == weir.Superseded || e.Outcome.Status == weir.Conflict) {
+			w.Replaced = append(w.Replaced, e.Position)
 		}
 	}
 	for _, e := range b.Entries {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,6 +115,7 @@ func (p *Pipeline) consume(ctx context.Context, wait *backoff) error {
 	defer consumer.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	committed := make(chan *Batch)
+	ended := make(chan struct{}) // closed when nobody finishes batches any more
 	group.Go(func() error {
 		defer close(committed)
 		for {
@@ -125,21 +127,25 @@ func (p *Pipeline) consume(ctx context.Context, wait *backoff) error {
 			if err != nil {
 				return err
 			}
-			committed <- b
+			select {
+			case committed <- b:
+			case <-ended:
+				p.underway.done(b)
+				return nil // the other goroutine says why
+			}
 		}
 	})
 	group.Go(func() error {
-		var failed error
+		defer close(ended)
 		for b := range committed {
-			if failed == nil {
-				failed = p.finish(ctx, consumer, b)
-			}
+			err := p.finish(ctx, consumer, b)
 			p.underway.done(b) // also one that failed: it will be delivered again
-			if failed == nil {
-				wait.reset()
+			if err != nil {
+				return err
 			}
+			wait.reset()
 		}
-		return failed
+		return nil
 	})
 	return group.Wait()
 }
@@ -230,7 +236,7 @@ func (p *Pipeline) complete(ctx context.Context, build func() *Batch, steps []St
 		var panicked *panicError
 		if errors.As(err, &panicked) {
 			if panics++; panics >= p.options.Tries {
-				p.seek(ctx, b)
+				p.seek(ctx, build()) // the steps may have changed the records of b
 				panics = 0
 			}
 		}
@@ -289,12 +295,29 @@ func (b *Batch) add(sealed frame.Sealed, f *frame.Frame) {
 	}
 }
 
+// setAside takes the items that are known to make a step panic out of the
+// batch. The step that reads the items puts them back, without their content.
+func (p *Pipeline) setAside(b *Batch) {
+	if len(p.dead) == 0 {
+		return
+	}
+	b.Entries = slices.DeleteFunc(b.Entries, func(e *Entry) bool {
+		_, dead := p.dead[e.Position]
+		if dead {
+			b.dead = append(b.dead, e)
+		}
+		return dead
+	})
+}
+
 // panicError is a step's panic.
 type panicError struct {
 	step  string
 	value any
 	stack []byte
 }
+
+func panicOf(step string, value any) *panicError { return &panicError{step, value, debug.Stack()} }
 
 func (e *panicError) Error() string {
 	return fmt.Sprintf("step %s: panic: %v\n%s", e.step, e.value, e.stack)
@@ -305,12 +328,13 @@ func (p *Pipeline) process(ctx context.Context, b *Batch, steps []Step) (err err
 	running := ""
 	defer func() {
 		if value := recover(); value != nil {
-			err = &panicError{running, value, debug.Stack()}
+			err = panicOf(running, value)
 		}
 		if b.tx != nil {
 			b.tx.Rollback()
 		}
 	}()
+	p.setAside(b)
 	for _, step := range steps {
 		running = step.Name
 		start := p.options.Now()

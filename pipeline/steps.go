@@ -53,26 +53,41 @@ func (p *Pipeline) validate(_ context.Context, b *Batch) error {
 	var group errgroup.Group
 	size := max(64, (len(b.Entries)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
 	for part := range slices.Chunk(b.Entries, size) {
-		group.Go(func() error {
+		group.Go(func() (err error) {
+			defer func() { // process cannot see a panic of this goroutine
+				if value := recover(); value != nil {
+					err = panicOf("validate", value)
+				}
+			}()
 			for _, e := range part {
 				p.read(e)
 			}
 			return nil
 		})
 	}
-	return group.Wait()
+	for _, e := range b.dead {
+		e.Outcome = receipt(e)
+		e.Outcome.Status, e.Outcome.Code, e.Outcome.Message = weir.Dead, "processing_failed", p.dead[e.Position]
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	b.Entries = append(b.Entries, b.dead...)
+	return nil
+}
+
+// receipt is an outcome with what is known of a record unread.
+func receipt(e *Entry) weir.Outcome {
+	r := e.Record
+	return weir.Outcome{
+		Position: e.Position, Receipt: r.Receipt, Index: r.Index, UserID: r.UserID, Source: r.Source,
+		ReceivedAt: r.ReceivedAt, Size: len(r.Raw),
+	}
 }
 
 func (p *Pipeline) read(e *Entry) {
 	r := e.Record
-	e.Outcome = weir.Outcome{
-		Position: e.Position, Receipt: r.Receipt, Index: r.Index, UserID: r.UserID, Source: r.Source,
-		ReceivedAt: r.ReceivedAt, Size: len(r.Raw),
-	}
-	if reason, dead := p.dead[e.Position]; dead {
-		e.Outcome.Status, e.Outcome.Code, e.Outcome.Message = weir.Dead, "processing_failed", reason
-		return
-	}
+	e.Outcome = receipt(e)
 	if r.Rejected != nil {
 		head, _ := item.Check(r.Raw, p.options.Limits)
 		e.Outcome.Kind, e.Outcome.ItemID = head.Kind, head.ID
@@ -113,13 +128,16 @@ func (p *Pipeline) dedupe(ctx context.Context, b *Batch) error {
 			keys = append(keys, key)
 		}
 	}
+	// First what is underway: a batch that ends during the look-up is in one of
+	// the two at least.
+	underway := p.underway.list()
 	found, err := p.seen.Lookup(ctx, keys)
 	if err != nil {
 		return fmt.Errorf("look up seen items: %w", err)
 	}
 	for i, key := range keys {
 		b.seen[key] = found[i]
-		if entry, ok := p.underway.lookup(key); ok {
+		if entry, ok := newest(underway, key); ok {
 			b.seen[key] = entry
 		}
 	}
@@ -161,12 +179,19 @@ func (p *Pipeline) lock(ctx context.Context, b *Batch) error {
 			need.Sessions = append(need.Sessions, e.key(e.Item.Session.ID))
 		}
 	}
-	tx, err := p.state.Begin(ctx, need)
-	if err != nil {
-		return fmt.Errorf("lock %d users: %w", len(need.Users), err)
+	if err := p.begin(ctx, b, need); err != nil {
+		return err
 	}
-	b.tx = tx
-	snapshot := tx.Snapshot()
+	if parted := b.parted(); len(parted) > 0 {
+		if err := b.tx.Rollback(); err != nil {
+			return fmt.Errorf("lock: %w", err)
+		}
+		need.Users = append(need.Users, parted...)
+		if err := p.begin(ctx, b, need); err != nil {
+			return err
+		}
+	}
+	snapshot := b.tx.Snapshot()
 	b.sessions = snapshot.Sessions
 	b.changed = map[state.Key]bool{}
 	b.touched = make(map[state.Key]*person, len(snapshot.Identities))
@@ -174,6 +199,35 @@ func (p *Pipeline) lock(ctx context.Context, b *Batch) error {
 		b.touched[key] = &person{Identity: i, was: i.Person}
 	}
 	return p.number(ctx, b)
+}
+
+func (p *Pipeline) begin(ctx context.Context, b *Batch, need state.Need) (err error) {
+	if b.tx, err = p.state.Begin(ctx, need); err != nil {
+		b.tx = nil
+		return fmt.Errorf("lock %d users: %w", len(need.Users), err)
+	}
+	return nil
+}
+
+// parted are identities that the batch may have parted from those it touches
+// when its state was committed, before a crash: the state does not lead to them
+// any more, but the event rows may still have them as one person. An identity
+// parts from another only where its own edge is no longer followed, and that
+// edge is kept.
+func (b *Batch) parted() (keys []state.Key) {
+	if !b.again() {
+		return nil
+	}
+	identities := b.tx.Snapshot().Identities
+	for _, i := range identities {
+		for _, edge := range i.Edges {
+			key := state.Key{Workspace: i.Workspace, ID: edge.To}
+			if identities[key] == nil {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
 }
 
 // number makes the identities and sessions that are new and gives them their

@@ -30,12 +30,17 @@ func (u *underway) done(b *Batch) {
 	u.none.Done()
 }
 
-// lookup is the newest entry of an item among the batches underway. Their maps
-// do not change any more.
-func (u *underway) lookup(key state.ItemKey) (state.Entry, bool) {
+// list is what is underway now, in order of commit. The maps of these batches do
+// not change any more.
+func (u *underway) list() []*Batch {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, b := range slices.Backward(u.batches) {
+	return slices.Clone(u.batches)
+}
+
+// newest is the newest entry of an item among batches.
+func newest(batches []*Batch, key state.ItemKey) (state.Entry, bool) {
+	for _, b := range slices.Backward(batches) {
 		if entry, ok := b.seen[key]; ok && entry.Position != 0 {
 			return entry, true
 		}
