@@ -41,6 +41,9 @@ type Entry struct {
 	Replaces weir.Position
 	// Event is the row to be written, or nil.
 	Event *weir.Event
+	// Effects are recorded in the outbox with the item's other effects on the
+	// state: once, also if the item is applied again after a crash, or rebuilt.
+	Effects []state.Effect
 
 	identity *person
 	session  *weir.Session

@@ -51,6 +51,12 @@ func changes(b *Batch) state.Changes {
 	for key := range b.changed {
 		c.Sessions = append(c.Sessions, b.sessions[key])
 	}
+	before := b.tx.Snapshot().Applied
+	for _, e := range b.Entries {
+		if e.Position.Seq() > before[e.Position.Partition()] {
+			c.Outbox = append(c.Outbox, e.Effects...)
+		}
+	}
 	return c
 }
 

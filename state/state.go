@@ -38,6 +38,9 @@ type Store interface {
 	// Seen is the index of applied items.
 	Seen() Seen
 
+	// Outbox is the work that waits.
+	Outbox() Outbox
+
 	// View reads persons outside any micro-batch.
 	View() View
 
@@ -102,8 +105,37 @@ type Tx interface {
 type Changes struct {
 	Identities []*weir.Identity
 	Sessions   []*weir.Session
+	// Outbox is appended to, in this order.
+	Outbox []Effect
 	// Applied advances positions; a number below the present one changes nothing.
 	Applied map[int]uint64
+}
+
+// Effect is work that waits: something to be done outside the state because of
+// what an item changed. It is recorded in the transaction of its cause, so that
+// neither is there without the other.
+type Effect struct {
+	Workspace weir.WorkspaceID
+	Topic     string // who is to do it; not empty
+	ID        string // stable: the same cause has the same; receivers tell repetitions by it
+	User      string // effects of one user keep their order
+	Body      []byte
+}
+
+// Outbox lists the effects that wait, to those who do them. Methods may be called
+// concurrently.
+type Outbox interface {
+	// Read lists effects of a topic behind a cursor, 0 for the first, in the
+	// order in which they were recorded.
+	Read(ctx context.Context, topic string, after int64, limit int) ([]Waiting, error)
+	// Done forgets the effects of a topic up to and including a cursor.
+	Done(ctx context.Context, topic string, upTo int64) error
+}
+
+// Waiting is an effect and its place in the outbox.
+type Waiting struct {
+	Effect
+	Cursor int64 // rises; gaps are possible
 }
 
 // Seen remembers every applied item for ever, so that a resend is recognised

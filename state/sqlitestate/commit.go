@@ -86,6 +86,9 @@ func (t *tx) write(changes state.Changes) error {
 	if err := t.writeSessions(changes.Sessions); err != nil {
 		return err
 	}
+	if err := t.record(changes.Outbox); err != nil {
+		return err
+	}
 	for _, ws := range slices.Sorted(maps.Keys(t.known)) {
 		w := t.known[ws]
 		if !w.dirty {

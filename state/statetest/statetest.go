@@ -56,6 +56,8 @@ func Test(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"SeenRemembers", testSeen},
 		{"SeenKeysAreApart", testSeenKeysApart},
 		{"SeenByMany", testSeenByMany},
+		{"OutboxKeepsOrder", testOutbox},
+		{"OutboxHasItsCause", testOutboxHasItsCause},
 		{"CloseIsIdempotent", testClose},
 	}
 	for _, c := range cases {

@@ -35,6 +35,19 @@ CREATE TABLE sessions (
 
 CREATE UNIQUE INDEX sessions_by_id ON sessions (workspace, id);
 
+-- Work that waits, in the order in which it was recorded. cursor never goes back,
+-- also after deletions.
+CREATE TABLE outbox (
+    cursor    INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic     TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    id        TEXT NOT NULL,
+    user      TEXT NOT NULL,
+    body      BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX outbox_by_topic ON outbox (topic, cursor);
+
 -- How far each partition of the queue is applied.
 CREATE TABLE positions (
     partition INTEGER PRIMARY KEY,
