@@ -39,15 +39,29 @@ func Allowed(from, to string) (reason string, ok bool) {
 	return "", true
 }
 
-// AddEdge adds an edge to those of an identity, kept in order of compareEdges;
-// one that is there already changes nothing. Of two edges that an item says
-// twice with different times, both are kept and the earlier one counts.
+// MaxEdges bounds the edges that leave one identity. One is followed; the others
+// are kept for the case that it is taken back.
+const MaxEdges = 1000
+
+// AddEdge adds an edge to those of an identity, kept in order of compareEdges,
+// and reports whether that changed anything. An edge that an item says again
+// with another time, as one without a time of its own does at each arrival, is
+// kept once with the earliest; of more than MaxEdges the earliest are kept.
+// Neither depends on the order of arrival.
 func AddEdge(edges []weir.Edge, e weir.Edge) ([]weir.Edge, bool) {
-	i, found := slices.BinarySearchFunc(edges, e, compareEdges)
-	if found {
+	same := slices.IndexFunc(edges, func(o weir.Edge) bool { return o.To == e.To && o.Item == e.Item && o.Rule == e.Rule })
+	if same >= 0 {
+		if edges[same].At <= e.At {
+			return edges, false
+		}
+		edges = slices.Delete(edges, same, same+1)
+	}
+	i, _ := slices.BinarySearchFunc(edges, e, compareEdges)
+	if i == MaxEdges {
 		return edges, false
 	}
-	return slices.Insert(edges, i, e), true
+	edges = slices.Insert(edges, i, e)
+	return edges[:min(len(edges), MaxEdges)], true
 }
 
 func compareEdges(a, b weir.Edge) int {

@@ -127,3 +127,29 @@ func TestPersonsDoNotDependOnOrder(t *testing.T) {
 		}
 	})
 }
+
+// A page that says the same alias at every view must not make its identity grow.
+func TestRepeatedEdgeIsKeptOnce(t *testing.T) {
+	var edges []weir.Edge
+	for n := range 100 {
+		edges, _ = identity.AddEdge(edges, weir.Edge{From: "a", To: "b", Item: "1", Rule: weir.RuleAlias, At: weir.Micros(100 - n%50)})
+	}
+	if len(edges) != 1 || edges[0].At != 51 {
+		t.Errorf("%d edges, the first at %d", len(edges), edges[0].At)
+	}
+}
+
+// Whatever is sent, and in whatever order, the earliest edges stay.
+func TestEdgesAreBounded(t *testing.T) {
+	build := func(seed uint64) (edges []weir.Edge) {
+		order := rand.New(rand.NewPCG(seed, 1)).Perm(3 * identity.MaxEdges)
+		for _, n := range order {
+			edges, _ = identity.AddEdge(edges, weir.Edge{From: "a", To: fmt.Sprint(n % 7), Item: fmt.Sprint(n), At: weir.Micros(1 + n)})
+		}
+		return edges
+	}
+	a, b := build(1), build(2)
+	if len(a) != identity.MaxEdges || !reflect.DeepEqual(a, b) || a[0].At != 1 {
+		t.Errorf("%d and %d edges, the first at %d", len(a), len(b), a[0].At)
+	}
+}

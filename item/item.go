@@ -84,12 +84,16 @@ func Parse(raw []byte, limits Limits) (*weir.Item, *weir.Rejection) {
 type scanner struct {
 	decoder jsontext.Decoder
 	// names are the member names met before: most items of a sender have the
-	// same. It is emptied when it has grown to maxNames.
+	// same. It is emptied when it has grown to maxNames; longer ones than maxName
+	// are not kept, as a sender could fill the memory with them.
 	names map[string]string
 	name  []byte
 }
 
-const maxNames = 4096
+const (
+	maxNames = 4096
+	maxName  = 64 // bytes
+)
 
 var scanners = sync.Pool{New: func() any { return &scanner{names: map[string]string{}} }}
 
@@ -114,6 +118,9 @@ func (s *scanner) member() ([]byte, error) {
 }
 
 func (s *scanner) intern(name []byte) string {
+	if len(name) > maxName {
+		return string(name)
+	}
 	if known, ok := s.names[string(name)]; ok {
 		return known
 	}

@@ -251,3 +251,12 @@ func (s *serverProcess) logged(kind string) (map[string]map[string]int, error) {
 		cursor = "&cursor=" + page.Next
 	}
 }
+
+func (s *serverProcess) dial() net.Conn {
+	s.t.Helper()
+	connection, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return connection
+}

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -181,48 +183,86 @@ func free(dir string) (int64, error) {
 type lost struct {
 	dir  string
 	wake chan struct{}
+
+	mu   sync.Mutex
+	anew map[weir.WorkspaceID]bool // added since their rebuild began
 }
+
+// rebuildPause is how long work waits before it tries again what failed.
+const rebuildPause = time.Minute
 
 func openLost(dir string) (*lost, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	l := &lost{dir: dir, wake: make(chan struct{}, 1)}
+	l := &lost{dir: dir, wake: make(chan struct{}, 1), anew: map[weir.WorkspaceID]bool{}}
 	l.wake <- struct{}{} // what a former process has left
 	return l, nil
 }
 
 // add notes a workspace, durably.
 func (l *lost) add(ws weir.WorkspaceID) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.anew[ws] = true
+	defer func() {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}()
 	file, err := os.Create(filepath.Join(l.dir, string(ws)))
 	if err != nil {
 		return err
 	}
-	err = errors.Join(file.Sync(), file.Close())
-	select {
-	case l.wake <- struct{}{}:
-	default:
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return err
 	}
-	return err
+	dir, err := os.Open(l.dir) // the name is in the directory
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // work calls rebuild for what is listed, as it comes, until ctx ends. What
-// fails stays listed, for the next start.
+// fails is tried again after a pause, or at the next start.
 func (l *lost) work(ctx context.Context, rebuild func(weir.WorkspaceID) error) {
+	pause := time.NewTicker(rebuildPause)
+	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-l.wake:
+		case <-pause.C:
 		}
 		entries, err := os.ReadDir(l.dir)
 		if err != nil {
 			continue
 		}
 		for _, e := range entries {
-			if rebuild(weir.WorkspaceID(e.Name())) == nil {
-				_ = os.Remove(filepath.Join(l.dir, e.Name())) // else it is done once more
+			ws := weir.WorkspaceID(e.Name())
+			l.begin(ws)
+			if ctx.Err() == nil && rebuild(ws) == nil {
+				l.done(ws)
 			}
 		}
+	}
+}
+
+func (l *lost) begin(ws weir.WorkspaceID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.anew, ws)
+}
+
+// done takes a workspace off the list, unless it was lost once more meanwhile:
+// then what was derived before that is gone.
+func (l *lost) done(ws weir.WorkspaceID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.anew[ws] {
+		_ = os.Remove(filepath.Join(l.dir, string(ws))) // else it is done once more
 	}
 }
