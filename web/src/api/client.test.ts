@@ -50,7 +50,7 @@ test('paths are escaped', () => {
 });
 
 test('a dear answer is asked for less often', () => {
-  expect(refreshEvery(2)).toBe(500);
-  expect(refreshEvery(200)).toBe(4_000);
+  expect(refreshEvery(2)).toBe(250);
+  expect(refreshEvery(200)).toBe(2_000);
   expect(refreshEvery(60_000)).toBe(60_000);
 });

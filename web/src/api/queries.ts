@@ -204,11 +204,11 @@ export function useValues(
 
 /**
  * How long to wait before asking a question again, in ms: asking costs at most a
- * twentieth of one core, so that a cheap chart follows events within a second
+ * tenth of one core, so that a cheap chart follows events within a second
  * and a dear one does not burden the server.
  */
 export function refreshEvery(elapsedMs: number): number {
-  return Math.min(60_000, Math.max(500, elapsedMs * 20));
+  return Math.min(60_000, Math.max(250, elapsedMs * 10));
 }
 
 /** The answer to a question; live: asked again and again while it is on screen. */
