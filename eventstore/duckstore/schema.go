@@ -134,7 +134,7 @@ func (w *workspace) columns(ctx context.Context, table string) ([]string, error)
 		return nil, fmt.Errorf("list columns of %s: %w", table, err)
 	}
 	columns, err := rows.Columns()
-	return columns, errors.Join(err, rows.Close())
+	return columns, errors.Join(err, rows.Err(), rows.Close())
 }
 
 func (w *workspace) checkVersion(ctx context.Context) error {
