@@ -20,6 +20,7 @@ type Batch struct {
 	// AsOf is when the batch was received.
 	AsOf weir.Micros
 
+	replayed bool     // from the archive: everything outside was done before
 	dead     []*Entry // kept from the steps before validate
 	tx       state.Tx
 	touched  map[state.Key]*person
@@ -81,5 +82,6 @@ type person struct {
 	*weir.Identity
 	changed bool   // to be written
 	visible bool   // what questions see of its person has changed
+	said    bool   // traits were said anew: they may count among several identities
 	was     uint32 // the person before the batch; 0 if new
 }

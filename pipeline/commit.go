@@ -53,7 +53,7 @@ func changes(b *Batch) state.Changes {
 	}
 	before := b.tx.Snapshot().Applied
 	for _, e := range b.Entries {
-		if e.Position.Seq() > before[e.Position.Partition()] {
+		if !b.replayed && e.Position.Seq() > before[e.Position.Partition()] {
 			c.Outbox = append(c.Outbox, e.Effects...)
 		}
 	}
@@ -119,6 +119,9 @@ func (p *Pipeline) people(b *Batch, of func(weir.WorkspaceID) *eventstore.Batch)
 		w := of(key.Workspace)
 		if i.was != i.Person && i.was != 0 || again {
 			w.Moves = append(w.Moves, eventstore.Move{Identity: i.Number, Person: i.Person, From: i.FirstSeen, To: i.LastSeen})
+		}
+		if i.said && len(members[ws][i.Person]) > 1 {
+			visible[ws][i.Person] = true
 		}
 		if i.was != i.Person && members[ws][i.was] != nil {
 			visible[ws][i.was] = true // it goes on without this identity

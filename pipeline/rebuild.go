@@ -21,8 +21,31 @@ func (p *Pipeline) Rebuild(ctx context.Context, ws weir.WorkspaceID) error {
 	if err := p.events.Drop(ctx, ws); err != nil {
 		return fmt.Errorf("rebuild events of %s: %w", ws, err)
 	}
-	again := p.newReplay(ws)
-	err := p.archive.Replay(ctx, 0, 0, func(sealed frame.Sealed, damage error) error {
+	items, err := p.replay(ctx, ws, nil)
+	if err != nil {
+		return fmt.Errorf("rebuild events of %s: %w", ws, err)
+	}
+	p.options.Logger.Info("rebuilt events from the archive", "workspace", ws, "items", items)
+	return nil
+}
+
+// RebuildAll derives the state and the event rows of all workspaces from the
+// archive, into stores that must be empty. It tells progress how many items are
+// done. Run must not be running. Nothing is put into the outbox: what was to be
+// done outside was done when the items came.
+func (p *Pipeline) RebuildAll(ctx context.Context, progress func(items int)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := p.replay(ctx, "", progress); err != nil {
+		return fmt.Errorf("rebuild from the archive: %w", err)
+	}
+	return nil
+}
+
+// replay takes the archive through the steps once more, all but the first.
+func (p *Pipeline) replay(ctx context.Context, ws weir.WorkspaceID, progress func(items int)) (items int, err error) {
+	again := &replay{pipeline: p, ws: ws, applied: map[int]uint64{}, progress: progress}
+	err = p.archive.Replay(ctx, 0, 0, func(sealed frame.Sealed, damage error) error {
 		if damage == nil {
 			var f *frame.Frame
 			if f, damage = frame.Decode(sealed); damage == nil {
@@ -36,31 +59,23 @@ func (p *Pipeline) Rebuild(ctx context.Context, ws weir.WorkspaceID) error {
 	if err == nil {
 		err = again.flush(ctx)
 	}
-	if err != nil {
-		return fmt.Errorf("rebuild events of %s: %w", ws, err)
-	}
-	p.options.Logger.Info("rebuilt events from the archive", "workspace", ws, "items", again.items)
-	return nil
+	return again.items, err
 }
 
-// replay puts the records of one workspace into batches and takes them through
-// the steps once more, all but the first.
+// replay makes batches of the records of the archive.
 type replay struct {
 	pipeline *Pipeline
-	ws       weir.WorkspaceID
+	ws       weir.WorkspaceID // whose records; "": everybody's
 	applied  map[int]uint64
 	entries  []Entry // as they come, to make batches of
 	items    int
-}
-
-func (p *Pipeline) newReplay(ws weir.WorkspaceID) *replay {
-	return &replay{pipeline: p, ws: ws, applied: map[int]uint64{}}
+	progress func(items int) // may be nil
 }
 
 func (r *replay) add(ctx context.Context, f *frame.Frame) error {
 	r.applied[f.Partition] = f.Last()
 	for i, record := range f.Records {
-		if record.Workspace == r.ws {
+		if r.ws == "" || record.Workspace == r.ws {
 			r.entries = append(r.entries, Entry{Record: record, Position: f.Position(i)})
 		}
 	}
@@ -73,6 +88,7 @@ func (r *replay) add(ctx context.Context, f *frame.Frame) error {
 func (r *replay) flush(ctx context.Context) error {
 	build := func() *Batch {
 		b := r.pipeline.batch(nil)
+		b.replayed = true
 		maps.Copy(b.Applied, r.applied)
 		for _, e := range r.entries {
 			b.Entries = append(b.Entries, &e)
@@ -89,5 +105,8 @@ func (r *replay) flush(ctx context.Context) error {
 	r.items += len(r.entries)
 	r.entries = nil
 	clear(r.applied)
+	if r.progress != nil {
+		r.progress(r.items)
+	}
 	return nil
 }

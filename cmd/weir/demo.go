@@ -44,7 +44,10 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 		c.Key = key
 	}
 	shop := demo.New(c.Seed)
-	player := &demo.Player{URL: c.URL, Key: c.Key, Workspace: string(c.Workspace), Now: time.Now, Progress: progress(t.err)}
+	player := &demo.Player{URL: c.URL, Key: c.Key, Workspace: string(c.Workspace), Now: time.Now}
+	if report := progress(t.err); report != nil {
+		player.Progress = func(sent, all int) { report("%d of %d items sent", sent, all) }
+	}
 	start := time.Now()
 	sent, err := player.History(ctx, shop, c.Days)
 	if ctx.Err() != nil {
@@ -83,22 +86,20 @@ func (c *demoCommand) makeKey(ctx context.Context) (string, error) {
 	return key.Text, nil
 }
 
-// progress draws a line that counts, if somebody looks.
-func progress(out io.Writer) func(sent, all int) {
-	if file, ok := out.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
+// progress draws a line that changes, if somebody looks; else it is nil.
+func progress(out io.Writer) func(format string, args ...any) {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil
 	}
 	var mu sync.Mutex
 	var shown time.Time
-	return func(sent, all int) {
+	return func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
-		if now := time.Now(); sent == all || now.Sub(shown) > 100*time.Millisecond {
+		if now := time.Now(); now.Sub(shown) > 100*time.Millisecond {
 			shown = now
-			fmt.Fprintf(out, "\r%d of %d items sent", sent, all)
-		}
-		if sent == all {
-			fmt.Fprintln(out)
+			fmt.Fprintf(out, "\r\x1b[K"+format+"\r", args...)
 		}
 	}
 }

@@ -196,3 +196,46 @@ func TestDamagedEventsAreRebuiltFromTheArchive(t *testing.T) {
 	})
 	n.verify(t)
 }
+
+// The state and the events are functions of the archive.
+func TestRebuildDerivesEverythingAgain(t *testing.T) {
+	data := t.TempDir()
+	s := newServer(t, data)
+	s.start()
+	n := newNumbered(s, 1)
+	for batch := range 10 {
+		ids := make([]string, batchSize)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("n-%d-%d", batch, i)
+		}
+		if !n.post(t.Context(), ids) {
+			t.Fatal("not acknowledged")
+		}
+	}
+	n.verify(t)
+	people, err := s.total("Numbered", "users")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, code := runProgram(t, nil, "rebuild", "--data", data); code != exitFailure || !strings.Contains(out, "in use by another weir") {
+		t.Errorf("beside a running server: code %d, %s", code, out)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	// Without a state the server does not start, and says what to do.
+	if err := os.WriteFile(data+"/state/state.db", bytes.Repeat([]byte("damage "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := runProgram(t, nil, "serve", "--data", data, "--listen", "127.0.0.1:0"); code != exitFailure || !strings.Contains(out, "run `weir rebuild`") {
+		t.Errorf("on a damaged state: code %d, %s", code, out)
+	}
+	if out, code := runProgram(t, nil, "rebuild", "--data", data); code != exitOK || !strings.Contains(out, fmt.Sprintf("%d items derived again", 10*batchSize)) {
+		t.Fatalf("code %d, %s", code, out)
+	}
+	s.start()
+	n.verify(t)
+	if again, err := s.total("Numbered", "users"); err != nil || again != people {
+		t.Errorf("%d people, %v; before there were %d", again, err, people)
+	}
+}

@@ -91,7 +91,7 @@ func explainSeen(dir string, err error) error {
 	case pebble.IsCorruptionError(err):
 		return &weir.Error{
 			Code:    "state_damaged",
-			Message: fmt.Sprintf("%s is damaged; move it and the state.db beside it away, and run `weir rebuild`, which makes both anew from the archive", dir),
+			Message: fmt.Sprintf("%s is damaged; stop the server and run `weir rebuild`, which sets it and state.db aside and makes both anew from the archive", dir),
 			Err:     fmt.Errorf("%w (%w)", state.ErrDamaged, err),
 		}
 	case isLocked(err):

@@ -117,7 +117,7 @@ func Open(dir string, options *Options) (*Store, error) {
 			pageSize:  pageSize,
 			cache:     o.Memory / 4, // the writer's; see openReaders
 			checkUpTo: o.CheckUpTo,
-			damaged:   "move it and the seen folder beside it away, and run `weir rebuild`, which makes both anew from the archive",
+			damaged:   "stop the server and run `weir rebuild`, which sets it aside and makes it anew from the archive",
 			log:       o.Logger,
 		},
 	}
