@@ -46,38 +46,45 @@ func (s stamped) beats(other stamped) bool {
 // Set merges properties written at one stamp and reports whether any value
 // that Get returns has changed. The slice is not kept.
 func (f *Fields) Set(stamp Stamp, properties ...Property) bool {
-	changed := false
-	for _, p := range properties {
-		if f.set(stamped{p, stamp}) {
-			changed = true
-		}
-	}
+	_, changed := f.Write(stamp, properties...)
 	return changed
+}
+
+// Write is Set for who keeps the document: written reports whether the document
+// has changed and must be stored. It may have although no value has: a value
+// that is said again at a later stamp, or cleared before it was ever set, holds
+// against what older writers say afterwards.
+func (f *Fields) Write(stamp Stamp, properties ...Property) (written, changed bool) {
+	for _, p := range properties {
+		w, c := f.set(stamped{p, stamp})
+		written, changed = written || w, changed || c
+	}
+	return written, changed
 }
 
 // Merge merges other into f and reports whether any value has changed.
 func (f *Fields) Merge(other Fields) bool {
 	changed := false
 	for _, e := range other.entries {
-		if f.set(e) {
+		if _, c := f.set(e); c {
 			changed = true
 		}
 	}
 	return changed
 }
 
-func (f *Fields) set(e stamped) bool {
+func (f *Fields) set(e stamped) (written, changed bool) {
 	i, found := slices.BinarySearchFunc(f.entries, e.Name, func(s stamped, name string) int { return cmp.Compare(s.Name, name) })
 	if !found {
 		f.entries = slices.Insert(f.entries, i, e)
-		return e.Value.Type != Null
+		return true, e.Value.Type != Null
 	}
 	old := f.entries[i]
 	if !e.beats(old) {
-		return false
+		return false, false
 	}
 	f.entries[i] = e
-	return old.Value != e.Value
+	return true, old.Value != e.Value
 }
 
 // Get is the value of a field; ok is false if it was never set or is cleared.

@@ -136,7 +136,7 @@ func TestDeathWhileAPersonIsDividedLeavesNoRowBehind(t *testing.T) {
 			w.send(before)
 			w.drain()
 			w.send([]string{divide})
-			w.dieAt(2, false) // after the state, before the rows
+			w.dieAt(2, false, false) // after the state, before the rows
 			w.drain()
 			if got := w.truth(); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
@@ -148,15 +148,19 @@ func TestDeathWhileAPersonIsDividedLeavesNoRowBehind(t *testing.T) {
 	}
 }
 
-// dieAt runs a pipeline that dies at its n-th write.
-func (w *world) dieAt(n int64, after bool) {
+// dieAt runs a pipeline that dies at its n-th write, before or after it is done.
+func (w *world) dieAt(n int64, after, turned bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	f := &faults{after: after, stop: cancel}
 	f.left.Store(n)
 	w.wrap = func(w *world) (queue.Queue, state.Store, eventstore.Store) {
-		return faultyQueue{w.queue, f}, faultyState{w.state, f}, faultyEvents{w.events, f}
+		q := w.queue
+		if turned {
+			q = backwards{q}
+		}
+		return faultyQueue{q, f}, faultyState{w.state, f}, faultyEvents{w.events, f}
 	}
 	done := make(chan error, 1)
 	p := w.pipeline()
@@ -189,13 +193,11 @@ func TestVersionsInTwoPartitionsLeaveOneRowAfterADeath(t *testing.T) {
 	w.options.Items = 1
 	// 'c' is 99, of partition 0; 'b' is 98, of partition 2.
 	w.send([]string{version("c", "2026-10-01T11:00:01Z")}, []string{version("b", "2026-10-01T11:00:02Z")})
-	w.dieAt(3, false) // with the first one's row, without its entry in the index
+	w.dieAt(3, false, false) // with the first one's row, without its entry in the index
 	if got := w.ask("pageview", "total", ""); got != 1 {
 		t.Fatalf("%v rows to begin with", got)
 	}
-	w.wrap = func(w *world) (queue.Queue, state.Store, eventstore.Store) {
-		return backwards{w.queue}, w.state, w.events
-	}
+	w.turned = true
 	w.drain()
 	if got := w.ask("pageview", "total", ""); got != 1 {
 		t.Errorf("%v rows of one item", got)
@@ -267,5 +269,39 @@ func TestHostileItemsHarmNoNeighbour(t *testing.T) {
 	}
 	if after := w.truth(); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// A trait that is said again later, or cleared before it was set, holds against
+// what is older and comes afterwards, also if nothing else changes meanwhile.
+func TestTraitsSaidAgainHoldAgainstOlderOnes(t *testing.T) {
+	said := func(id, plan string, minute int) string {
+		return fmt.Sprintf(`{"kind":"pageview","pageview":{"external_id":%q,"created_at":"2026-10-01T11:00:00Z"},"user":{"external_id":"u","updated_at":"2026-10-01T11:%02d:00Z","plan":%s}}`, id, minute, plan)
+	}
+	for _, c := range []struct{ first, second string }{{`"pro"`, `"pro"`}, {`null`, `null`}} {
+		w := newWorld(t)
+		for n, i := range []string{said("1", c.first, 10), said("2", c.second, 30), said("3", `"free"`, 20)} {
+			w.send([]string{i})
+			w.drain()
+			if plan := fmt.Sprint(w.person("u").Traits); n == 2 && strings.Contains(plan, "free") {
+				t.Errorf("%s at 10, %s at 30, free at 20: %s", c.first, c.second, plan)
+			}
+		}
+	}
+}
+
+// A trait that one identity of a person says again may hold against that of
+// another one from then on, although its own did not change.
+func TestTraitSaidAgainByOneIdentityCountsForThePerson(t *testing.T) {
+	said := func(id, user, plan string, minute int) string {
+		return fmt.Sprintf(`{"kind":"pageview","pageview":{"external_id":%q,"created_at":"2026-10-01T11:00:00Z"},"user":{"external_id":%q,"updated_at":"2026-10-01T11:%02d:00Z","plan":%q}}`, id, user, minute, plan)
+	}
+	w := newWorld(t)
+	for _, i := range []string{said("1", "anon", "free", 10), said("2", "known", "pro", 20), aliasAt("anon", "known", 20), said("3", "anon", "free", 30)} {
+		w.send([]string{i})
+		w.drain()
+	}
+	if got := w.ask("pageview", "total", `[{"property":"plan","on":"user","op":"eq","value":"free"}]`); got != 3 {
+		t.Errorf("questions see %v events of somebody free, want 3", got)
 	}
 }

@@ -362,6 +362,8 @@ func (p *Pipeline) profile(_ context.Context, b *Batch) error {
 func (p *Pipeline) describe(e *Entry) {
 	i, at := e.identity, e.Outcome.Time
 	if first := identity.Earliest(i.FirstSeen, at); first != i.FirstSeen || at > i.LastSeen {
+		// The first time may say which identity stands for the person.
+		i.visible = i.visible || first != i.FirstSeen
 		i.FirstSeen, i.LastSeen, i.changed = first, max(i.LastSeen, at), true
 	}
 	user := e.Item.User
@@ -376,9 +378,8 @@ func (p *Pipeline) describe(e *Entry) {
 			i.CreatedAt, i.changed, i.visible = created, true, true
 		}
 	}
-	if i.Traits.Set(stamp(e, user), user.Fields...) {
-		i.changed, i.visible = true, true
-	}
+	written, changed := i.Traits.Write(stamp(e, user), user.Fields...)
+	i.changed, i.visible, i.said = i.changed || written, i.visible || changed, i.said || written
 }
 
 // stamp orders what an item says of a part of its context: by the part's own

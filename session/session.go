@@ -18,8 +18,8 @@ type Said struct {
 	At    weir.Micros // time of the item
 }
 
-// Apply merges what an item says into a session and reports whether anything
-// has changed. It is commutative and idempotent.
+// Apply merges what an item says into a session and reports whether the session
+// must be stored. It is commutative and idempotent.
 func Apply(s *weir.Session, said Said) bool {
 	before := *s
 	started := said.Part.CreatedAt
@@ -41,9 +41,9 @@ func Apply(s *weir.Session, said Said) bool {
 	if said.Part.DeviceID != "" {
 		fields = append(fields, weir.Property{Name: "device_external_id", Value: weir.Text(said.Part.DeviceID)})
 	}
-	changed := s.Fields.Set(said.Stamp, fields...)
+	written, _ := s.Fields.Write(said.Stamp, fields...)
 	s.User, s.Device = text(s.Fields, "user_external_id"), text(s.Fields, "device_external_id")
-	return changed || s.StartedAt != before.StartedAt || s.LastSeen != before.LastSeen
+	return written || s.StartedAt != before.StartedAt || s.LastSeen != before.LastSeen
 }
 
 // Duration is the session's length in seconds: from its first to its last item,
