@@ -28,7 +28,7 @@ export function Gate() {
   return (
     <Center component="main" mih="100dvh" aria-busy>
       <h1 className="visually-hidden">Weir</h1>
-      <Loader type="dots" aria-label="Loading" />
+      <Loader type="dots" role="status" aria-label="Loading" />
     </Center>
   );
 }
