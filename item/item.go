@@ -46,8 +46,8 @@ func (l Limits) orDefaults() Limits {
 // maxID bounds ids and labels, in bytes: longer ones are a program's mistake.
 const maxID = 512
 
-// earliest is 1971: a time before it is a clock that was never set.
-const earliest = weir.Micros(365 * 24 * time.Hour / time.Microsecond)
+// Earliest is 1971: a time before it is a clock that was never set.
+const Earliest = weir.Micros(365 * 24 * time.Hour / time.Microsecond)
 
 // Head is what the collector needs to know of an item.
 type Head struct {
@@ -425,7 +425,7 @@ func cleanTime(v weir.Value) (at weir.Micros, problem string) {
 	if err != nil {
 		return 0, fmt.Sprintf("is %q; want an RFC 3339 time such as \"2024-02-22T09:12:02.361Z\"", clip(v.Str))
 	}
-	if at = weir.MicrosOf(t); at < earliest {
+	if at = weir.MicrosOf(t); at < Earliest {
 		return 0, "is before 1971, which only a clock that was never set says"
 	}
 	return at, ""

@@ -399,9 +399,10 @@ const (
 )
 
 // Correct moves a time by what the sender's clock is off, and clamps one that
-// is still in the future. A skew under two seconds is the network's.
+// is still in the future. A skew under two seconds is the network's; one that
+// leads to before 1971 is nonsense and not corrected.
 func Correct(at, sent, received weir.Micros) (weir.Micros, *weir.Rejection) {
-	if skew := received - sent; sent != 0 && (skew >= micros(ignoredSkew) || skew <= -micros(ignoredSkew)) {
+	if skew := received - sent; sent != 0 && (skew >= micros(ignoredSkew) || skew <= -micros(ignoredSkew)) && at+skew >= item.Earliest {
 		at += skew
 	}
 	if at > received+micros(aheadLimit) {
