@@ -34,6 +34,9 @@ func (w *workspace) attach(ctx context.Context) error {
 			// everything now, so that it does not happen again.
 			return errors.Join(err, w.lose(cause, true))
 		}
+		if !all {
+			w.report(cause)
+		}
 		moved, e := w.quarantine(all)
 		if e != nil {
 			return e
@@ -46,21 +49,18 @@ func (w *workspace) attach(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("open %s: %w", filepath.Base(w.path), err), w.detach())
 	}
-	if cause != nil {
-		w.report(cause)
-	}
 	return nil
 }
 
 // lose moves the files away and says so.
 func (w *workspace) lose(cause error, all bool) error {
-	if _, err := w.quarantine(all); err != nil {
-		return err
-	}
 	w.report(cause)
-	return nil
+	_, err := w.quarantine(all)
+	return err
 }
 
+// report tells of a loss before it is made: should the process die between the
+// two, a rebuild too many does no harm, and one too few leaves rows missing.
 func (w *workspace) report(cause error) {
 	w.store.metrics.lost.Inc()
 	w.store.options.Logger.Error("event file was damaged; it is in quarantine and must be rebuilt from the archive",
