@@ -71,6 +71,21 @@ func (n *numbered) run(ctx context.Context, round int) {
 	wait.Wait()
 }
 
+// batches sends some requests, one after the other, all of which must be
+// acknowledged.
+func (n *numbered) batches(t *testing.T, count int) {
+	t.Helper()
+	for batch := range count {
+		ids := make([]string, batchSize)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("n-%d-%d", batch, i)
+		}
+		if !n.post(t.Context(), ids) {
+			t.Fatal("not acknowledged")
+		}
+	}
+}
+
 // post sends one request and reports whether it was acknowledged.
 func (n *numbered) post(ctx context.Context, ids []string) bool {
 	var items []string

@@ -170,15 +170,7 @@ func TestDamagedEventsAreRebuiltFromTheArchive(t *testing.T) {
 	s := newServer(t, data)
 	s.start()
 	n := newNumbered(s, 1)
-	for batch := range 20 {
-		ids := make([]string, batchSize)
-		for i := range ids {
-			ids[i] = fmt.Sprintf("n-%d-%d", batch, i)
-		}
-		if !n.post(t.Context(), ids) {
-			t.Fatal("not acknowledged")
-		}
-	}
+	n.batches(t, 20)
 	n.verify(t)
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
@@ -203,15 +195,7 @@ func TestRebuildDerivesEverythingAgain(t *testing.T) {
 	s := newServer(t, data)
 	s.start()
 	n := newNumbered(s, 1)
-	for batch := range 10 {
-		ids := make([]string, batchSize)
-		for i := range ids {
-			ids[i] = fmt.Sprintf("n-%d-%d", batch, i)
-		}
-		if !n.post(t.Context(), ids) {
-			t.Fatal("not acknowledged")
-		}
-	}
+	n.batches(t, 10)
 	n.verify(t)
 	people, err := s.total("Numbered", "users")
 	if err != nil {
