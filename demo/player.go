@@ -35,8 +35,9 @@ const (
 	sendTries  = 8
 	// Live traffic is that of a shop on a busy evening, and people in it are
 	// quicker than real ones, so that there is something to see.
-	liveEvery = 8 * time.Second
-	liveSpeed = 5
+	liveEvery   = 8 * time.Second
+	liveSpeed   = 5
+	liveAtFirst = 5 // visits that begin at once
 )
 
 // History plays the days before today and today until now, and sends all of it.
@@ -75,6 +76,9 @@ func (p *Player) History(ctx context.Context, shop *Shop, days int) (int, error)
 func (p *Player) Live(ctx context.Context, shop *Shop) error {
 	var coming []Event // in order of time
 	next := p.Now()
+	for range liveAtFirst {
+		coming = append(coming, shop.Visit(next, liveSpeed)...)
+	}
 	for {
 		now := p.Now()
 		for !next.After(now) {

@@ -19,7 +19,6 @@ import (
 	"github.com/weirhq/weir/device"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/frame"
-	"github.com/weirhq/weir/item"
 	"github.com/weirhq/weir/live"
 	"github.com/weirhq/weir/queue"
 	"github.com/weirhq/weir/state"
@@ -38,8 +37,6 @@ type Options struct {
 	Tries int
 	// Steps are added to the pipeline's own at their numbers.
 	Steps []Step
-	// Limits bound an item, as in the collector.
-	Limits item.Limits
 	// Partitions to work on; nil means all.
 	Partitions []int
 	Now        func() time.Time      // default time.Now

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/frame"
 	"github.com/weirhq/weir/pipeline"
 	"github.com/weirhq/weir/state"
 )
@@ -272,5 +273,22 @@ func TestJudge(t *testing.T) {
 		if status, applies := pipeline.Judge(c.before, c.now); status != c.status || applies != c.applies {
 			t.Errorf("%s: %s %v, want %s %v", c.name, status, applies, c.status, c.applies)
 		}
+	}
+}
+
+// The collector judges by the limits that are in force; what it took is applied.
+func TestCollectorsVerdictOnLimitsStands(t *testing.T) {
+	w := newWorld(t)
+	large := custom("large", "u", "Large", `"p":"`+strings.Repeat("x", 200<<10)+`"`)
+	body, err := frame.Encode(0, []weir.Record{{Workspace: ws, Source: "test", Receipt: "rcp_1", ReceivedAt: received, UserID: "u", Raw: []byte(large)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.queue.Append(t.Context(), []frame.Body{body}); err != nil {
+		t.Fatal(err)
+	}
+	w.drain()
+	if got := w.statuses("large"); got != "stored" {
+		t.Errorf("the item is %s", got)
 	}
 }

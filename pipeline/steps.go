@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -85,16 +86,21 @@ func receipt(e *Entry) weir.Outcome {
 	}
 }
 
+// judged are no limits: the collector has judged every record by those that were
+// in force when it came, and its verdict stands, also when the archive is read
+// again under others.
+var judged = item.Limits{Bytes: math.MaxInt, Depth: math.MaxInt, Properties: math.MaxInt}
+
 func (p *Pipeline) read(e *Entry) {
 	r := e.Record
 	e.Outcome = receipt(e)
 	if r.Rejected != nil {
-		head, _ := item.Check(r.Raw, p.options.Limits)
+		head, _ := item.Check(r.Raw, judged)
 		e.Outcome.Kind, e.Outcome.ItemID = head.Kind, head.ID
 		e.Reject(*r.Rejected)
 		return
 	}
-	parsed, rejection := item.Parse(r.Raw, p.options.Limits)
+	parsed, rejection := item.Parse(r.Raw, judged)
 	if rejection != nil {
 		e.Reject(*rejection)
 		return

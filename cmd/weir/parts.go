@@ -60,7 +60,7 @@ func openParts(ctx context.Context, c *serveCommand, logger *slog.Logger, regist
 	}
 	p.pipeline = pipeline.New(p.queue, p.archive, p.state, p.events, p.hub, &pipeline.Options{Logger: logger.With("part", "pipeline"), Registerer: registry})
 	p.collector = collector.New(p.queue, p.directory, &collector.Options{
-		Memory: int64(c.Memory) / 16, Outcomes: p.hub, Script: sdk.Script(), Logger: logger.With("part", "collector"), Registerer: registry,
+		Limits: c.Limits.request(), Memory: int64(c.Memory) / 16, Outcomes: p.hub, Script: sdk.Script(), Logger: logger.With("part", "collector"), Registerer: registry,
 	})
 	var err error
 	p.dashboard, err = dashboard.New(dashboard.Parts{

@@ -22,6 +22,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/collector"
+	"github.com/weirhq/weir/item"
 	"github.com/weirhq/weir/workspace"
 )
 
@@ -39,7 +41,28 @@ type serveCommand struct {
 	Memory      byteSize `default:"1GB" env:"WEIR_MEMORY" help:"Budget of the embedded engines."`
 	MinFree     byteSize `default:"1GB" env:"WEIR_MIN_FREE" help:"Room that must stay free on the disk; intake stops below it."`
 
+	Limits limits `embed:"" prefix:"limit-" envprefix:"WEIR_LIMIT_"`
+
 	Bootstrap bootstrap `embed:"" prefix:"bootstrap-" envprefix:"WEIR_"`
+}
+
+// limits bound what senders send: CONTRACT §3.1.
+type limits struct {
+	Item         byteSize `default:"64KB" env:"ITEM" group:"Limits" help:"Size of an item."`
+	Depth        int      `default:"32" env:"DEPTH" group:"Limits" help:"Nesting of an item."`
+	Properties   int      `default:"512" env:"PROPERTIES" group:"Limits" help:"Members of an item's objects together."`
+	Items        int      `default:"1000" env:"ITEMS" group:"Limits" help:"Items of a request."`
+	Body         byteSize `default:"5MB" env:"BODY" group:"Limits" help:"Size of a request as it is sent."`
+	Decompressed byteSize `default:"20MB" env:"DECOMPRESSED" group:"Limits" help:"Size of a request decompressed; at most 32MB."`
+	Ratio        int      `default:"100" env:"RATIO" group:"Limits" help:"How much larger decompressed."`
+}
+
+func (l limits) item() item.Limits {
+	return item.Limits{Bytes: int(l.Item), Depth: l.Depth, Properties: l.Properties}
+}
+
+func (l limits) request() collector.Limits {
+	return collector.Limits{Items: l.Items, Body: int(l.Body), Decompressed: int(l.Decompressed), Ratio: l.Ratio, Item: l.item()}
 }
 
 // bootstrap is what must exist when the server has started.

@@ -223,3 +223,24 @@ func TestRebuildDerivesEverythingAgain(t *testing.T) {
 		t.Errorf("%d people, %v; before there were %d", again, err, people)
 	}
 }
+
+func TestLimitsAreTheOperators(t *testing.T) {
+	s := newServer(t, t.TempDir(), "WEIR_LIMIT_ITEMS=2", "WEIR_LIMIT_ITEM=400B", "WEIR_LIMIT_PROPERTIES=20")
+	s.start()
+	item := func(id, padding string) string {
+		return fmt.Sprintf(`{"kind":"custom_event","custom_event":{"external_id":%q,"created_at":"2026-10-01T12:00:00Z","label":"L","properties":{"p":%q}},"user":{"external_id":"u"}}`, id, padding)
+	}
+	var answer struct {
+		Accepted int
+		Rejected []struct{ Code string }
+	}
+	if status, _ := s.call("POST", "/v1/items", `{"items":[`+item("1", "")+","+item("2", "")+","+item("3", "")+`]}`, nil); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("three items are answered %d, want 413", status)
+	}
+	if _, err := s.call("POST", "/v1/items", `{"items":[`+item("4", "")+","+item("5", strings.Repeat("x", 400))+`]}`, &answer); err != nil {
+		t.Fatal(err)
+	}
+	if answer.Accepted != 1 || len(answer.Rejected) != 1 || answer.Rejected[0].Code != "item_too_large" {
+		t.Errorf("a small and a large item are answered %+v", answer)
+	}
+}
