@@ -83,16 +83,17 @@ func TestOrderNumberAndSizeOfBatchesDoNotMatter(t *testing.T) {
 // everything after it, as if the process had died there.
 type faults struct {
 	left  atomic.Int64
+	of    string // count writes of this kind only: ack, state, seen or events; "": all
 	after bool
 	dead  atomic.Bool
 	stop  context.CancelFunc
 }
 
-func (f *faults) write(do func() error) error {
+func (f *faults) write(kind string, do func() error) error {
 	if f.dead.Load() {
 		return errInjected
 	}
-	if f.left.Add(-1) != 0 {
+	if f.of != "" && f.of != kind || f.left.Add(-1) != 0 {
 		return do()
 	}
 	f.dead.Store(true)
@@ -121,7 +122,7 @@ type faultyConsumer struct {
 }
 
 func (c faultyConsumer) Ack(ctx context.Context, upTo map[int]uint64) error {
-	return c.faults.write(func() error { return c.Consumer.Ack(ctx, upTo) })
+	return c.faults.write("ack", func() error { return c.Consumer.Ack(ctx, upTo) })
 }
 
 type faultyState struct {
@@ -142,7 +143,7 @@ type faultyTx struct {
 }
 
 func (t faultyTx) Commit(ctx context.Context, c state.Changes) error {
-	return t.faults.write(func() error { return t.Tx.Commit(ctx, c) })
+	return t.faults.write("state", func() error { return t.Tx.Commit(ctx, c) })
 }
 
 type faultySeen struct {
@@ -151,7 +152,7 @@ type faultySeen struct {
 }
 
 func (s faultySeen) Put(ctx context.Context, keys []state.ItemKey, entries []state.Entry) error {
-	return s.faults.write(func() error { return s.Seen.Put(ctx, keys, entries) })
+	return s.faults.write("seen", func() error { return s.Seen.Put(ctx, keys, entries) })
 }
 
 type faultyEvents struct {
@@ -160,7 +161,7 @@ type faultyEvents struct {
 }
 
 func (e faultyEvents) Write(ctx context.Context, w weir.WorkspaceID, b *eventstore.Batch) error {
-	return e.faults.write(func() error { return e.Store.Write(ctx, w, b) })
+	return e.faults.write("events", func() error { return e.Store.Write(ctx, w, b) })
 }
 
 // A worker that dies before or after any write of any batch leaves nothing that

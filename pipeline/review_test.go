@@ -151,9 +151,15 @@ func TestDeathWhileAPersonIsDividedLeavesNoRowBehind(t *testing.T) {
 // dieAt runs a pipeline that dies at its n-th write, before or after it is done.
 func (w *world) dieAt(n int64, after, turned bool) {
 	w.t.Helper()
+	w.die(&faults{after: after}, n, turned)
+}
+
+// die runs a pipeline that dies at the n-th write that the faults count.
+func (w *world) die(f *faults, n int64, turned bool) {
+	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	f := &faults{after: after, stop: cancel}
+	f.stop = cancel
 	f.left.Store(n)
 	w.wrap = func(w *world) (queue.Queue, state.Store, eventstore.Store) {
 		q := w.queue
@@ -193,7 +199,7 @@ func TestVersionsInTwoPartitionsLeaveOneRowAfterADeath(t *testing.T) {
 	w.options.Items = 1
 	// 'c' is 99, of partition 0; 'b' is 98, of partition 2.
 	w.send([]string{version("c", "2026-10-01T11:00:01Z")}, []string{version("b", "2026-10-01T11:00:02Z")})
-	w.dieAt(3, false, false) // with the first one's row, without its entry in the index
+	w.die(&faults{of: "seen"}, 1, false) // with the first one's row, without its entry in the index
 	if got := w.ask("pageview", "total", ""); got != 1 {
 		t.Fatalf("%v rows to begin with", got)
 	}
