@@ -18,6 +18,10 @@ const (
 	KindGroup            Kind = "group"
 	KindSubscriptionList Kind = "subscription_list_user"
 	KindMessage          Kind = "message"
+	// KindMerge and KindRetract join two identities, and take an edge back. They
+	// come from the API or with a secret key, never from a browser.
+	KindMerge   Kind = "identity_merge"
+	KindRetract Kind = "identity_retract"
 )
 
 // Client says how much the sender may claim.
@@ -71,7 +75,9 @@ type Item struct {
 	User    *Part
 	Session *Part
 	Device  *Part
-	Alias   *Alias // set for KindUserAlias
+	Alias   *Alias // set for KindUserAlias and KindMerge
+	// Retracts is the ID of the edge that a KindRetract takes back.
+	Retracts string
 	// Warnings name the fields that could not be read and were set aside; the
 	// item is valid without them.
 	Warnings []Rejection
@@ -91,6 +97,7 @@ type Part struct {
 	CreatedAt     Micros // zero if not given
 	UpdatedAt     Micros // zero if not given
 	Authenticated *bool  // users only; nil if not said
+	AnonymousID   string // users only: the id that the user had before it was known
 	DeviceID      string // sessions only
 	Fields        []Property
 }

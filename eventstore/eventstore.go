@@ -27,6 +27,11 @@ type Store interface {
 	// Log lists outcomes, newest first.
 	Log(ctx context.Context, ws weir.WorkspaceID, filter LogFilter) ([]weir.Outcome, error)
 
+	// Scan calls fn for every event row that the filter chooses, with properties
+	// sorted by name, in order of time, kind and item id, and ends with the first
+	// error of fn. It sees the rows of one moment.
+	Scan(ctx context.Context, ws weir.WorkspaceID, filter ScanFilter, fn func(Row) error) error
+
 	// Catalogue lists the events and properties that the workspace has seen.
 	Catalogue(ctx context.Context, ws weir.WorkspaceID) (*Catalogue, error)
 
@@ -58,8 +63,11 @@ type Batch struct {
 	// the place of. Rows that do not exist are no error.
 	Replaced []weir.Position
 	// Moves put all rows of an identity under another person, rows of Events
-	// included. A move is repeated harmlessly.
+	// included. A move is repeated harmlessly. It costs no more in a store of many
+	// rows than in one of few.
 	Moves []Move
+	// Sessions put event rows into another session.
+	Sessions []SessionMove
 	// People replace the rows of the same number.
 	People []weir.Person
 	// Gone are persons that became part of another one.
@@ -74,6 +82,29 @@ type Move struct {
 	Identity uint32
 	Person   uint32
 	From, To weir.Micros
+}
+
+// SessionMove says to which session those rows of an identity belong that came to
+// theirs in a certain way and lie in a stretch of time, both ends included. Moves are
+// applied in order, rows of Events included.
+type SessionMove struct {
+	Identity uint32
+	Origin   weir.Origin
+	From, To weir.Micros
+	Session  uint32 // 0: none
+}
+
+// Row is an event with the item that it was made of.
+type Row struct {
+	weir.Event
+	Kind   weir.Kind
+	ItemID string
+}
+
+// ScanFilter chooses event rows. Zero fields do not filter.
+type ScanFilter struct {
+	Names    []string
+	From, To weir.Micros // by event time, half open
 }
 
 // LogFilter chooses outcomes. Zero fields do not filter.

@@ -35,6 +35,11 @@ type Store interface {
 	// them. The caller ends the Tx with Commit or Rollback, soon.
 	Begin(ctx context.Context, need Need) (Tx, error)
 
+	// Hold locks users for work that takes longer than a transaction. It waits
+	// until ctx ends for others that hold them. Transactions that need them go on
+	// without them: see Snapshot.Contended. release may be called once.
+	Hold(ctx context.Context, users []Key) (release func(), err error)
+
 	// Seen is the index of applied items.
 	Seen() Seen
 
@@ -57,9 +62,10 @@ type Key struct {
 // Need is what a micro-batch touches. Duplicates are allowed; order is not
 // important.
 type Need struct {
-	Users      []Key
-	Sessions   []Key
-	Partitions []int
+	Users       []Key
+	Sessions    []Key
+	Conversions []Key
+	Partitions  []int
 }
 
 // Snapshot is what Begin loaded. The caller owns it and may change it.
@@ -69,9 +75,15 @@ type Snapshot struct {
 	Identities map[Key]*weir.Identity
 	// Sessions has those of Need that are known.
 	Sessions map[Key]*weir.Session
+	// Conversions has those of Need that are known.
+	Conversions map[Key]*weir.Conversion
 	// Applied is the last sequence number whose effects are in the store, for
 	// each partition of Need; 0 if none.
 	Applied map[int]uint64
+	// Contended are users of Need that somebody else holds (Store.Hold) and did
+	// not let go within a bound. They are not locked, and neither they nor their
+	// persons may be changed.
+	Contended []Key
 }
 
 // Counter names a sequence of dense numbers of a workspace.
@@ -92,6 +104,14 @@ type Tx interface {
 	// transaction that does not commit may be given out again or never.
 	Take(ctx context.Context, ws weir.WorkspaceID, c Counter, n int) (first uint32, err error)
 
+	// SessionsOf loads the sessions of identities that end at or after From and
+	// start at or before To, of all origins.
+	SessionsOf(ctx context.Context, of []Span) ([]*weir.Session, error)
+
+	// ConversionsOf loads all conversions of identities; the times of a Span have
+	// no meaning.
+	ConversionsOf(ctx context.Context, of []Span) ([]*weir.Conversion, error)
+
 	// Commit writes the changes and ends the transaction. The error wraps
 	// ErrFenced if a position is not where Begin found it.
 	Commit(ctx context.Context, changes Changes) error
@@ -100,11 +120,26 @@ type Tx interface {
 	Rollback() error
 }
 
+// Span names an identity and a stretch of time, both ends included.
+type Span struct {
+	Workspace weir.WorkspaceID
+	Identity  uint32 // Number
+	From, To  weir.Micros
+}
+
 // Changes is what a micro-batch writes: whole documents, replacing what was
 // there.
 type Changes struct {
-	Identities []*weir.Identity
-	Sessions   []*weir.Session
+	Identities  []*weir.Identity
+	Sessions    []*weir.Session
+	Conversions []*weir.Conversion
+	// Removed are keys of sessions and conversions that are no more. Unknown ones
+	// are no error.
+	RemovedSessions    []Key
+	RemovedConversions []Key
+	// Marks are small notes of the pipeline's own, by workspace and name; an empty
+	// text removes one.
+	Marks map[Key]string
 	// Outbox is appended to, in this order.
 	Outbox []Effect
 	// Applied advances positions; a number below the present one changes nothing.
@@ -157,11 +192,15 @@ type ItemKey struct {
 	ID        string
 }
 
-// Entry is what is remembered of an item: the winning version.
+// Entry is what is remembered of an item: what it is after all deliveries.
 type Entry struct {
-	Position weir.Position // of the delivery that was applied; 0: never seen
-	Version  weir.Micros
-	Hash     uint64 // of its content
+	Position weir.Position // of the delivery that its event row stands at; 0: never seen
+	Version  weir.Micros   // the newest
+	Hash     uint64        // of the newest version's content
+	At       weir.Micros   // event time: the earliest that deliveries of the newest version give
+	// Doc is what the versions say together, once there was more than one
+	// content; nil while the raw item at Position says all.
+	Doc []byte
 }
 
 // View reads persons for people and programs that look at them.
@@ -174,4 +213,16 @@ type View interface {
 	// Scan calls fn for every identity of a workspace in order of id, and ends
 	// with the first error of fn.
 	Scan(ctx context.Context, ws weir.WorkspaceID, fn func(*weir.Identity) error) error
+	// ScanSessions calls fn for every session of a workspace in order of number.
+	ScanSessions(ctx context.Context, ws weir.WorkspaceID, fn func(*weir.Session) error) error
+	// ScanConversions calls fn for every conversion of a workspace in order of id.
+	ScanConversions(ctx context.Context, ws weir.WorkspaceID, fn func(*weir.Conversion) error) error
+	// Conversions are those of a person's identities, in order of time.
+	Conversions(ctx context.Context, ws weir.WorkspaceID, identities []uint32) ([]*weir.Conversion, error)
+	// Session is the session with an id, or nil.
+	Session(ctx context.Context, ws weir.WorkspaceID, id string) (*weir.Session, error)
+	// Mark is a note of Changes.Marks; "" if there is none.
+	Mark(ctx context.Context, ws weir.WorkspaceID, name string) (string, error)
+	// Workspaces lists those that the store has written for, sorted.
+	Workspaces(ctx context.Context) ([]weir.WorkspaceID, error)
 }
