@@ -60,23 +60,23 @@ func (w *workspace) appendPlaces(places []tablePlace) error {
 }
 
 func (w *workspace) appendEvents(events []weir.Event, codes []uint32) error {
-	const fixed = 8
+	fixed := len(eventColumns)
 	l := w.catalogue.events
 	return w.append(eventsTable, len(events), fixed+len(l.columns), func(i int, row []any) {
 		e := &events[i]
 		row[0], row[1], row[2], row[3] = uint16(e.Position.Partition()), int64(e.Position.Seq()), int64(e.Time), codes[i]
-		row[4], row[5], row[6] = e.Identity, e.Person, e.Session
-		row[7] = l.fill(codes[i], e.Properties, row[fixed:])
+		row[4], row[5], row[6], row[7] = e.Identity, e.Person, e.Session, uint8(e.Origin)
+		row[8], row[9] = l.fill(codes[i], e.Properties, row[fixed:])
 	})
 }
 
 func (w *workspace) appendPeople(people []weir.Person) error {
-	const fixed = 6
+	fixed := len(peopleColumn)
 	l := w.catalogue.people
 	return w.append(peopleTable, len(people), fixed+len(l.columns), func(i int, row []any) {
 		p := &people[i]
 		row[0], row[1], row[2], row[3], row[4] = p.Number, clean(p.ID), int64(p.CreatedAt), int64(p.FirstSeen), int64(p.LastSeen)
-		row[5] = l.fill(0, p.Traits, row[fixed:])
+		_, row[5] = l.fill(0, p.Traits, row[fixed:])
 	})
 }
 
@@ -115,10 +115,12 @@ func (w *workspace) appendLog(log []weir.Outcome) error {
 	return err
 }
 
-// fill puts properties into a row's property columns and returns the JSON of
-// those that have none, or nil. All were placed before.
-func (l *layout) fill(event uint32, properties []weir.Property, row []any) any {
-	var rest map[string]any
+// fill puts properties into a row's property columns. It returns the JSON of those
+// that have none, and of the types of those among them whose text does not show it;
+// or nils. All were placed before.
+func (l *layout) fill(event uint32, properties []weir.Property, row []any) (types, rest any) {
+	var values map[string]any
+	var typed map[string]weir.Type
 	for _, p := range properties {
 		if p.Value.Type == weir.Null {
 			continue // as if it were absent
@@ -127,16 +129,24 @@ func (l *layout) fill(event uint32, properties []weir.Property, row []any) any {
 			row[l.index[slot]] = columnValue(p.Value)
 			continue
 		}
-		if rest == nil {
-			rest = map[string]any{}
+		if values == nil {
+			values, typed = map[string]any{}, map[string]weir.Type{}
 		}
-		rest[clean(p.Name)] = restValue(p.Value)
+		values[clean(p.Name)] = restValue(p.Value)
+		if p.Value.Type == weir.Number || p.Value.Type == weir.Bool {
+			typed[clean(p.Name)] = p.Value.Type
+		}
 	}
-	if rest == nil {
-		return nil
+	// Strings, small numbers and lists of strings: marshalling cannot fail.
+	if len(typed) > 0 {
+		text, _ := json.Marshal(typed)
+		types = string(text)
 	}
-	text, _ := json.Marshal(rest) // strings and lists of strings: cannot fail
-	return string(text)
+	if values != nil {
+		text, _ := json.Marshal(values)
+		rest = string(text)
+	}
+	return types, rest
 }
 
 // columnValue is a value as its column holds it.

@@ -37,6 +37,9 @@ func (w *workspace) attach(ctx context.Context) error {
 		if !all {
 			w.report(cause)
 		}
+		if errors.Is(cause, errOlder) && !all {
+			continue // its log is as old
+		}
 		moved, e := w.quarantine(all)
 		if e != nil {
 			return e
@@ -63,7 +66,7 @@ func (w *workspace) lose(cause error, all bool) error {
 // two, a rebuild too many does no harm, and one too few leaves rows missing.
 func (w *workspace) report(cause error) {
 	w.store.metrics.lost.Inc()
-	w.store.options.Logger.Error("event file was damaged; it is in quarantine and must be rebuilt from the archive",
+	w.store.options.Logger.Error("event file was damaged or is of an older version; it is in quarantine and must be rebuilt from the archive",
 		"workspace", w.id, "error", cause)
 	w.store.options.OnLost(w.id, cause)
 }
@@ -98,6 +101,10 @@ func (w *workspace) quarantine(all bool) (moved int, err error) {
 
 // errNewer is a file or a schema that a newer program wrote. It is not damage.
 var errNewer = errors.New("the file was written by a newer version of Weir; start that version, or restore an older file")
+
+// errOlder is a file that an older program wrote. It is not converted: what it
+// holds is made again from the archive, as that of a damaged one.
+var errOlder = errors.New("the file was written by an older version of Weir")
 
 // preventsOpening reports whether an error of opening a file means that the file
 // is damaged. Any error does, because damage shows itself in many ways; but for

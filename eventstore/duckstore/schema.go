@@ -17,13 +17,13 @@ import (
 
 // schemaVersion is the version of the tables that this program reads and writes.
 // docs/format/events.md describes them.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // The columns of the tables that do not depend on what is written. Positions are
 // two columns, because neighbours in the file come from several partitions: each
 // column alone stays narrow and sorted, and can be pruned by.
 var (
-	eventColumns = []string{"part USMALLINT", "seq BIGINT", "ts BIGINT", "name UINTEGER", "identity UINTEGER", "person UINTEGER", "session UINTEGER", "rest VARCHAR"}
+	eventColumns = []string{"part USMALLINT", "seq BIGINT", "ts BIGINT", "name UINTEGER", "identity UINTEGER", "person UINTEGER", "session UINTEGER", "origin UTINYINT", "types VARCHAR", "rest VARCHAR"}
 	peopleColumn = []string{"person UINTEGER", "id VARCHAR", "created_at BIGINT", "first_seen BIGINT", "last_seen BIGINT", "rest VARCHAR"}
 	logColumns   = []string{"part USMALLINT", "seq BIGINT", "received_at BIGINT", "time BIGINT", "receipt VARCHAR", "idx UINTEGER",
 		"kind VARCHAR", "item_id VARCHAR", "name VARCHAR", "user_id VARCHAR", "person UINTEGER", "source VARCHAR", "status VARCHAR",
@@ -147,6 +147,8 @@ func (w *workspace) checkVersion(ctx context.Context) error {
 	switch {
 	case err != nil || version < 1:
 		return fmt.Errorf("read schema version: %q is none", text)
+	case version < schemaVersion:
+		return errOlder
 	case version > schemaVersion:
 		return fmt.Errorf("schema version %d, this program knows up to %d: %w", version, schemaVersion, errNewer)
 	}

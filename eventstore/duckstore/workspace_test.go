@@ -110,7 +110,7 @@ func TestNewerFilesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := s.with(t.Context(), "acme", "age", func(w *workspace) error {
-		return w.exec(t.Context(), "UPDATE "+w.schema+".meta SET value = '2'")
+		return w.exec(t.Context(), fmt.Sprintf("UPDATE %s.meta SET value = '%d'", w.schema, schemaVersion+1))
 	})
 	if err != nil {
 		t.Fatal(err)

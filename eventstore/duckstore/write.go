@@ -62,6 +62,7 @@ type rows struct {
 	codes    []uint32 // of events' names
 	log      []weir.Outcome
 	moves    map[uint32]eventstore.Move // by identity; the last one holds
+	sessions sessionMoves
 	people   []weir.Person
 	erased   []uint32 // numbers of people rows to be deleted: replaced or gone
 	applied  map[int]uint64
@@ -80,7 +81,7 @@ type tablePlace struct {
 }
 
 func (b *rows) empty() bool {
-	return !b.advances && len(b.events)+len(b.log)+len(b.people)+len(b.erased)+len(b.moves)+len(b.batch.Replaced) == 0
+	return !b.advances && len(b.events)+len(b.log)+len(b.people)+len(b.erased)+len(b.moves)+len(b.sessions)+len(b.batch.Replaced) == 0
 }
 
 func (b *rows) count(m *metrics) {
@@ -103,6 +104,7 @@ func (w *workspace) prepare(batch *eventstore.Batch) *rows {
 	for _, m := range batch.Moves {
 		b.moves[m.Identity] = m
 	}
+	b.sessions = disjoint(batch.Sessions)
 	replaced := map[weir.Position]bool{}
 	for _, p := range batch.Replaced {
 		replaced[p] = true
@@ -115,6 +117,7 @@ func (w *workspace) prepare(batch *eventstore.Batch) *rows {
 		if m, ok := b.moves[e.Identity]; ok {
 			e.Person = m.Person
 		}
+		e.Session = b.sessions.of(&e)
 		b.events = append(b.events, e)
 	}
 	for _, o := range batch.Log {
@@ -215,6 +218,9 @@ func (w *workspace) change(ctx context.Context, b *rows) (deleted []deletedEvent
 	if err := w.move(ctx, b.moves); err != nil {
 		return nil, err
 	}
+	if err := w.moveSessions(ctx, b.sessions); err != nil {
+		return nil, err
+	}
 	if err := w.erasePeople(b.erased); err != nil {
 		return nil, err
 	}
@@ -285,11 +291,11 @@ func (w *workspace) move(ctx context.Context, moves map[uint32]eventstore.Move) 
 	q := newList("UPDATE " + w.schema + ".events SET person = p FROM (VALUES ")
 	for _, identity := range slices.Sorted(maps.Keys(moves)) {
 		m := moves[identity]
-		q.item("(%d::UINTEGER, %d::UINTEGER, %d::BIGINT, %d::BIGINT)", m.Identity, m.Person, m.From, m.To)
+		q.item("(%d::UINTEGER, %d::UINTEGER, (%d)::BIGINT, (%d)::BIGINT)", m.Identity, m.Person, m.From, m.To)
 		first, last = min(first, m.From), max(last, m.To)
 	}
 	// The bounds of all moves together are what zone maps can prune by.
-	text := q.end(fmt.Sprintf(") moved(i, p, a, z) WHERE identity = i AND ts BETWEEN a AND z AND ts BETWEEN %d AND %d AND person <> p", first, last))
+	text := q.end(fmt.Sprintf(") moved(i, p, a, z) WHERE identity = i AND ts BETWEEN a AND z AND ts BETWEEN (%d) AND (%d) AND person <> p", first, last))
 	if err := w.exec(ctx, text); err != nil {
 		return fmt.Errorf("move events: %w", err)
 	}
@@ -335,6 +341,9 @@ func (w *workspace) widen(b *rows) {
 	}
 	for _, m := range b.moves {
 		w.maxPerson = max(w.maxPerson, m.Person)
+	}
+	for _, m := range b.batch.Sessions {
+		w.maxSession = max(w.maxSession, m.Session)
 	}
 	for _, o := range b.log {
 		if w.oldestReceived == 0 || o.ReceivedAt < w.oldestReceived {

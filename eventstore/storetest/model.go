@@ -90,6 +90,14 @@ func (w *modelWorkspace) write(b *eventstore.Batch) {
 			}
 		}
 	}
+	for _, move := range b.Sessions {
+		for p, e := range w.events {
+			if e.Identity == move.Identity && e.Origin == move.Origin && move.From <= e.Time && e.Time <= move.To {
+				e.Session = move.Session
+				w.events[p] = e
+			}
+		}
+	}
 	for _, number := range b.Gone {
 		delete(w.people, number)
 	}
@@ -151,6 +159,34 @@ func chosen(o weir.Outcome, f eventstore.LogFilter) bool {
 		(f.Person == 0 || f.Person == o.Person) && (f.Kind == "" || f.Kind == o.Kind) &&
 		(f.Status == "" || f.Status == o.Status) && (f.Source == "" || f.Source == o.Source) &&
 		(f.From == 0 || f.From <= o.ReceivedAt) && (f.To == 0 || o.ReceivedAt < f.To)
+}
+
+// Scan implements eventstore.Store.
+func (m *Model) Scan(ctx context.Context, ws weir.WorkspaceID, f eventstore.ScanFilter, fn func(eventstore.Row) error) error {
+	var rows []eventstore.Row
+	err := m.in(ctx, ws, func(w *modelWorkspace) {
+		items := map[weir.Position]weir.Outcome{}
+		for _, o := range w.log {
+			items[o.Position] = o
+		}
+		for p, e := range w.events {
+			if len(f.Names) > 0 && !slices.Contains(f.Names, e.Name) || f.From != 0 && e.Time < f.From || f.To != 0 && e.Time >= f.To {
+				continue
+			}
+			e.Properties = slices.DeleteFunc(slices.Clone(e.Properties), func(p weir.Property) bool { return p.Value.Type == weir.Null })
+			slices.SortFunc(e.Properties, func(a, b weir.Property) int { return cmp.Compare(a.Name, b.Name) })
+			rows = append(rows, eventstore.Row{Event: e, Kind: items[p].Kind, ItemID: items[p].ItemID})
+		}
+	})
+	slices.SortFunc(rows, func(a, b eventstore.Row) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ItemID, b.ItemID), cmp.Compare(a.Position, b.Position))
+	})
+	for _, row := range rows {
+		if err == nil {
+			err = fn(row)
+		}
+	}
+	return err
 }
 
 // Catalogue implements eventstore.Store.

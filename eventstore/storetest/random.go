@@ -32,7 +32,7 @@ func testLikeTheModel(t *testing.T, h *Harness) {
 				limit = math.MaxInt
 			}
 		}()
-		p := &program{ws: weir.WorkspaceID(fmt.Sprint("random-", runs))}
+		p := &program{ws: weir.WorkspaceID(fmt.Sprint("random-", runs)), persons: map[uint32]uint32{}}
 		p.run(t, r, model, h.Store)
 		passed = true
 	})
@@ -43,7 +43,12 @@ type program struct {
 	ws     weir.WorkspaceID
 	seqs   [3]uint64
 	events []weir.Event // all that were written
+	// persons are those of the identities that were moved. Not every event that is
+	// written later knows: a batch's own moves put that right.
+	persons map[uint32]uint32
 }
+
+func (p *program) personOf(identity uint32) uint32 { return cmp.Or(p.persons[identity], identity) }
 
 var (
 	names      = []string{"a", "b", "c"}
@@ -101,6 +106,14 @@ func (p *program) run(t *testing.T, r *rapid.T, model, s eventstore.Store) {
 		for range 8 {
 			p.ask(t, r, model, s)
 		}
+		filter := eventstore.ScanFilter{}
+		if rapid.Bool().Draw(r, "of some") {
+			filter = eventstore.ScanFilter{Names: []string{"a", "c", "unknown"}, From: moment(r)}
+		}
+		got, err := scanAll(t, s, p.ws, filter)
+		if want, _ := scanAll(t, model, p.ws, filter); err != nil || !reflect.DeepEqual(got, want) {
+			r.Fatalf("scan of %+v: %v\n%+v, want\n%+v", filter, err, got, want)
+		}
 	}
 }
 
@@ -112,8 +125,15 @@ func (p *program) batch(r *rapid.T) *eventstore.Batch {
 		identity := uint32(rapid.IntRange(1, 6).Draw(r, "identity"))
 		b.Events = append(b.Events, weir.Event{
 			Position: weir.At(partition, p.seqs[partition]), Time: moment(r), Name: rapid.SampledFrom(names).Draw(r, "name"),
-			Identity: identity, Person: identity, Session: uint32(rapid.IntRange(0, 5).Draw(r, "session")), Properties: drawProperties(r),
+			Identity: identity, Person: p.personOf(identity), Session: uint32(rapid.IntRange(0, 5).Draw(r, "session")),
+			Origin: weir.Origin(rapid.IntRange(0, 1).Draw(r, "origin")), Properties: drawProperties(r),
 		})
+		if rapid.IntRange(0, 3).Draw(r, "logged") > 0 {
+			b.Log = append(b.Log, weir.Outcome{
+				Position: weir.At(partition, p.seqs[partition]), Kind: rapid.SampledFrom([]weir.Kind{weir.KindOrder, weir.KindPageview}).Draw(r, "kind"),
+				ItemID: fmt.Sprint(rapid.IntRange(0, 9).Draw(r, "item")), ReceivedAt: 1, Status: weir.Stored,
+			})
+		}
 		b.Applied[partition] = p.seqs[partition]
 	}
 	p.events = append(p.events, b.Events...)
@@ -128,6 +148,16 @@ func (p *program) batch(r *rapid.T) *eventstore.Batch {
 		})
 	}
 	b.Moves = slices.CompactFunc(b.Moves, func(x, y eventstore.Move) bool { return x.Identity == y.Identity })
+	for _, m := range b.Moves {
+		p.persons[m.Identity] = m.Person
+	}
+	for range rapid.IntRange(0, 4).Draw(r, "session moves") {
+		from := moment(r)
+		b.Sessions = append(b.Sessions, eventstore.SessionMove{
+			Identity: uint32(rapid.IntRange(1, 6).Draw(r, "moved")), Origin: weir.Origin(rapid.IntRange(0, 1).Draw(r, "origin")),
+			From: from, To: from + weir.Micros(rapid.Int64Range(0, 30).Draw(r, "hours"))*hour, Session: uint32(rapid.IntRange(0, 9).Draw(r, "session")),
+		})
+	}
 	for range rapid.IntRange(0, 3).Draw(r, "people") {
 		b.People = append(b.People, weir.Person{Number: uint32(rapid.IntRange(1, 9).Draw(r, "person")), Traits: drawProperties(r)})
 	}

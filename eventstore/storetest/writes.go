@@ -138,6 +138,125 @@ func testMoves(t *testing.T, h *Harness) {
 	}
 }
 
+// Identities go from person to person in several batches, and back, with rows that
+// come before, between and after. A batch that comes again, as after a crash, does
+// no harm.
+func testMovesInTurn(t *testing.T, h *Harness) {
+	seq := uint64(0)
+	event := func(at weir.Micros, identity, person uint32) weir.Event {
+		seq++
+		return weir.Event{Position: weir.At(0, seq), Time: at, Name: "a", Identity: identity, Person: person}
+	}
+	move := func(identity, person uint32) eventstore.Move {
+		return eventstore.Move{Identity: identity, Person: person, From: 1, To: 100}
+	}
+	person := func(number uint32) weir.Person {
+		return weir.Person{Number: number, Traits: []weir.Property{{Name: "n", Value: weir.Num(float64(number))}}}
+	}
+	s := h.Store
+	for i, step := range []struct {
+		events []weir.Event
+		moves  []eventstore.Move
+		users  float64
+		of     map[string]float64 // events by person
+	}{
+		{[]weir.Event{event(1, 1, 1), event(2, 2, 2), event(3, 3, 3), event(4, 2, 2)}, nil, 3, map[string]float64{"1": 1, "2": 2, "3": 1}},
+		// 2 joins 1; its row in the batch still says 2.
+		{[]weir.Event{event(5, 2, 2)}, []eventstore.Move{move(2, 1)}, 2, map[string]float64{"1": 4, "2": 0, "3": 1}},
+		// A row that comes later knows it.
+		{[]weir.Event{event(6, 2, 1), event(7, 3, 3)}, nil, 2, map[string]float64{"1": 5, "2": 0, "3": 2}},
+		// 3 joins 1, too, and 2 leaves for 4, of whom nothing was known.
+		{[]weir.Event{event(8, 4, 4)}, []eventstore.Move{move(3, 1), move(2, 4)}, 2, map[string]float64{"1": 3, "3": 0, "4": 5}},
+		// It is all taken back.
+		{nil, []eventstore.Move{move(3, 3), move(2, 2)}, 4, map[string]float64{"1": 1, "2": 4, "3": 2, "4": 1}},
+		// Of two moves of an identity in a batch the last holds.
+		{[]weir.Event{event(9, 1, 1)}, []eventstore.Move{move(1, 4), move(1, 2)}, 3, map[string]float64{"1": 0, "2": 6, "3": 2, "4": 1}},
+	} {
+		b := BatchOf(step.events...)
+		b.AsOf, b.Moves = weir.Micros(i+1), step.moves
+		if i == 0 {
+			b.People = []weir.Person{person(1), person(2), person(3), person(4)}
+		}
+		for _, again := range []bool{false, true} {
+			if again && h.Reopen != nil && i%2 == 1 {
+				s = h.Reopen(t)
+			}
+			write(t, s, b)
+			if got := measure(t, s, query.Users, query.AnyEvent, nil); got != step.users {
+				t.Errorf("step %d (again: %v): %v users, want %v", i, again, got, step.users)
+			}
+			for number, want := range step.of {
+				if got := total(t, s, query.AnyEvent, is(query.OnUser, "n", number)); got != want {
+					t.Errorf("step %d (again: %v): %v events of person %s, want %v", i, again, got, number, want)
+				}
+			}
+			plan := trends(query.Series{Event: query.AnyEvent, Measure: query.Total})
+			plan.Trends.Breakdown = &query.Breakdown{By: query.Ref{On: query.OnUser, Name: "n"}, Limit: 10}
+			answer, err := s.Ask(t.Context(), Workspace, plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range answer.Series {
+				if number := *line.Breakdown[0]; line.Total != step.of[number] {
+					t.Errorf("step %d (again: %v): %v events in the group of person %s, want %v", i, again, line.Total, number, step.of[number])
+				}
+			}
+		}
+	}
+}
+
+func testSessionMoves(t *testing.T, h *Harness) {
+	seq := uint64(0)
+	event := func(at weir.Micros, identity uint32, origin weir.Origin, session uint32) weir.Event {
+		seq++
+		return weir.Event{Position: weir.At(0, seq), Time: at, Name: "a", Identity: identity, Person: 1, Origin: origin, Session: session}
+	}
+	move := func(identity uint32, origin weir.Origin, from, to weir.Micros, session uint32) eventstore.SessionMove {
+		return eventstore.SessionMove{Identity: identity, Origin: origin, From: from, To: to, Session: session}
+	}
+	sessions := func() (out []uint32) {
+		t.Helper()
+		rows, err := scanAll(t, h.Store, Workspace, eventstore.ScanFilter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			out = append(out, row.Session)
+		}
+		return out
+	}
+	first := BatchOf(
+		event(10, 1, weir.Derived, 1), event(11, 1, weir.Sent, 2), event(12, 1, weir.Derived, 1), event(13, 2, weir.Derived, 3),
+		event(14, 1, weir.Attended, 1), event(15, 1, weir.Derived, 1),
+	)
+	for _, c := range []struct {
+		name  string
+		batch *eventstore.Batch
+		want  []uint32
+	}{
+		{"at first", first, []uint32{1, 2, 1, 3, 1, 1}},
+		{"a range, its ends included", &eventstore.Batch{Sessions: []eventstore.SessionMove{move(1, weir.Derived, 10, 12, 4)}}, []uint32{4, 2, 4, 3, 1, 1}},
+		{"another origin", &eventstore.Batch{Sessions: []eventstore.SessionMove{move(1, weir.Attended, 0, 100, 4)}}, []uint32{4, 2, 4, 3, 4, 1}},
+		{"in order", &eventstore.Batch{Sessions: []eventstore.SessionMove{move(1, weir.Derived, 0, 100, 5), move(1, weir.Derived, 12, 12, 6), move(2, weir.Derived, 13, 13, 0)}}, []uint32{5, 2, 6, 0, 4, 5}},
+		{"an earlier one holds where a later one does not reach", &eventstore.Batch{Sessions: []eventstore.SessionMove{move(1, weir.Derived, 12, 12, 7), move(1, weir.Derived, 15, 20, 8), move(1, weir.Derived, 15, 14, 9)}}, []uint32{5, 2, 7, 0, 4, 8}},
+		{"with rows", func() *eventstore.Batch {
+			b := BatchOf(event(16, 1, weir.Derived, 9), event(17, 1, weir.Derived, 9), event(18, 1, weir.Sent, 9))
+			b.Sessions = []eventstore.SessionMove{move(1, weir.Derived, 15, 16, 10)}
+			return b
+		}(), []uint32{5, 2, 7, 0, 4, 10, 10, 9, 9}},
+	} {
+		for range 2 {
+			write(t, h.Store, c.batch)
+			if got := sessions(); !slices.Equal(got, c.want) {
+				t.Errorf("%s: sessions %v, want %v", c.name, got, c.want)
+			}
+		}
+	}
+	if got := measure(t, h.Store, query.Sessions, query.AnyEvent, nil); got != 6 { // 2, 4, 5, 7, 9, 10
+		t.Errorf("%v sessions, want 6", got)
+	}
+}
+
 func testPeople(t *testing.T, h *Harness) {
 	writeAll(t, h.Store)
 	// Person 3 changes country and loses the rest; 4 is gone; 10 becomes known. Of
