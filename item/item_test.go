@@ -68,7 +68,7 @@ func TestContractExampleIsReadVerbatim(t *testing.T) {
 	for _, w := range got.Warnings {
 		warned = append(warned, w.Field)
 	}
-	want := []string{"session.created_at", "session.updated_at", "device.created_at", "device.updated_at"}
+	want := []string{"user.last_interaction_at", "session.created_at", "session.updated_at", "device.created_at", "device.updated_at"}
 	if !reflect.DeepEqual(warned, want) {
 		t.Errorf("warnings name %v, want %v", warned, want)
 	}
@@ -91,6 +91,7 @@ func TestVerdicts(t *testing.T) {
 		{"many properties", `{"kind":"pageview"` + strings.Repeat(`,"x":1`, 512) + `}`, "too_many_properties", ""},
 		{"no kind", `{}`, "missing_field", "kind"},
 		{"kind of the wrong type", `{"kind":7}`, "missing_field", "kind"},
+		{"kind that is an object", `{"kind":{"updated_at":1}}`, "missing_field", "kind"},
 		{"unknown kind", `{"kind":"purchase"}`, "unknown_kind", "kind"},
 		{"no payload", `{"kind":"pageview"}`, "missing_field", "pageview"},
 		{"payload of the wrong type", `{"kind":"pageview","pageview":7}`, "missing_field", "pageview"},
@@ -126,7 +127,8 @@ type failer interface {
 	Fatalf(string, ...any)
 }
 
-// checkAgrees tests the promise that Check and Parse judge alike.
+// checkAgrees tests the promise that Check and Parse judge alike, and that what
+// was read is in order and bounded.
 func checkAgrees(t failer, raw []byte) {
 	t.Helper()
 	head, quick := item.Check(raw, item.Limits{})
@@ -138,18 +140,40 @@ func checkAgrees(t failer, raw []byte) {
 		return
 	}
 	user := ""
-	if whole.Alias != nil {
+	switch {
+	case whole.Alias != nil:
 		user = whole.Alias.From
-	} else if whole.User != nil {
+	case whole.User != nil:
 		user = whole.User.ID
+	case whole.Retracts != "":
+		user, _ = weir.EdgeFrom(whole.Retracts)
 	}
 	if head != (item.Head{Kind: whole.Kind, ID: whole.ID, UserID: user}) {
 		t.Fatalf("Check reads %+v, Parse reads %q %q %q of %q", head, whole.Kind, whole.ID, user, raw)
 	}
+	sorted := func(of string, fields []weir.Property) {
+		for n := 1; n < len(fields); n++ {
+			if fields[n-1].Name >= fields[n].Name {
+				t.Fatalf("the fields of the %s are not sorted, or one is there twice: %+v, of %q", of, fields, raw)
+			}
+		}
+	}
+	sorted("item", whole.Fields)
+	for name, part := range map[string]*weir.Part{"user": whole.User, "session": whole.Session, "device": whole.Device} {
+		if part != nil {
+			sorted(name, part.Fields)
+			if part.ID == "" {
+				t.Fatalf("a %s without an id, of %q", name, raw)
+			}
+		}
+	}
+	if len(whole.Warnings) > 34 { // 32, the unknown fields, and how many more there are
+		t.Fatalf("%d warnings of %q", len(whole.Warnings), raw)
+	}
 }
 
 func TestValuesAndLiftedProperties(t *testing.T) {
-	got, rejection := item.Parse([]byte(`{"kind":"custom_event","user":{"external_id":42,"plan":"pro","traits":{"plan":"free","age":33}},
+	got, rejection := item.Parse([]byte(`{"kind":"custom_event","user":{"external_id":42,"city":"Paris","traits":{"city":"Rome","age":33}},
 		"custom_event":{"external_id":"1","created_at":"2024-02-22T10:12:02.5+01:00","label":"Buy","number_value":2,
 		"properties":{"b":true,"n":1.5,"s":"é","list":[1, "x"],"o":{"k": 1},"null":null,"huge":1e999,"number_value":3}}}`), item.Limits{})
 	if rejection != nil {
@@ -171,10 +195,10 @@ func TestValuesAndLiftedProperties(t *testing.T) {
 	if got.Label != "Buy" || got.User.ID != "42" || got.CreatedAt.String() != "2024-02-22T09:12:02.5Z" {
 		t.Errorf("item: %+v", got)
 	}
-	if want := []weir.Property{{Name: "age", Value: weir.Num(33)}, {Name: "plan", Value: weir.Text("pro")}}; !reflect.DeepEqual(got.User.Fields, want) {
+	if want := []weir.Property{{Name: "age", Value: weir.Num(33)}, {Name: "city", Value: weir.Text("Paris")}}; !reflect.DeepEqual(got.User.Fields, want) {
 		t.Errorf("user: %+v", got.User.Fields)
 	}
-	if !slices.ContainsFunc(got.Warnings, func(w weir.Rejection) bool { return w.Field == "user.traits.plan" }) {
+	if !slices.ContainsFunc(got.Warnings, func(w weir.Rejection) bool { return w.Field == "user.city" }) {
 		t.Errorf("warnings: %+v", got.Warnings)
 	}
 }
@@ -190,9 +214,13 @@ func TestAliasHasTheIdentityOfItsPair(t *testing.T) {
 }
 
 func TestCheckAndParseJudgeAlike(t *testing.T) {
+	whole := [][]byte{contractItem(t)}
+	for _, schema := range kinds() {
+		whole = append(whole, full(schema).json())
+	}
 	rapid.Check(t, func(t *rapid.T) {
-		// Damage the example: cut, overwrite or double a part of it.
-		raw := slices.Clone(contractItem(&testing.T{}))
+		// Damage an item: cut, overwrite or double a part of it.
+		raw := slices.Clone(rapid.SampledFrom(whole).Draw(t, "item"))
 		for range rapid.IntRange(0, 3).Draw(t, "damages") {
 			i := rapid.IntRange(0, len(raw)-1).Draw(t, "from")
 			j := rapid.IntRange(i, min(i+20, len(raw))).Draw(t, "to")
@@ -207,8 +235,15 @@ func TestCheckAndParseJudgeAlike(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(contractItem(f))
+	f.Add(pageview(f))
+	for _, schema := range item.Schemas() {
+		f.Add(full(schema).json())
+		f.Add(wrong(schema).json())
+	}
 	f.Add([]byte(`{"kind":"user_alias","user_alias":{"from_user_external_id":"a","to_user_external_id":"b"}}`))
 	f.Add([]byte(`{"kind":"custom_event","custom_event":{"external_id":1,"created_at":"2024-02-22T09:12:02Z","label":"L","properties":{"a":[{"b":1e400}]}},"user":{"external_id":"u","traits":{"x":null}}}`))
+	f.Add([]byte(`{"x":{"a":[1]},"kind":"app_shop_visit","app_shop_visit":{"external_id":12345678901234567890,"created_at":"2024-02-22T09:12:02Z","n":null},"user":{"external_id":"u"},"order":{},"y":null}`))
+	f.Add([]byte(`{"kind":"order","order":{"external_id":"o","created_at":"2024-02-22T09:12:02Z","items":[1,{"price":9.5,"sku":{},"name":7,"variant_x":[]},null]},"user":{"external_id":"u","email":"","traits":{"email":"a@b.c"},"telephone":"+33 (0)1 23 45 67 89"}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) { checkAgrees(t, raw) })
 }
 
