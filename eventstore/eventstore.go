@@ -59,14 +59,18 @@ type Batch struct {
 	// AsOf is the time the batch was received: questions answer with it.
 	AsOf   weir.Micros
 	Events []weir.Event
-	// Replaced are positions of event rows that a newer version in Events takes
-	// the place of. Rows that do not exist are no error.
+	// Replaced are positions whose rows go, if there are any. An event of such a
+	// position in Events is written in its place, also if the position was applied
+	// before.
 	Replaced []weir.Position
-	// Moves put all rows of an identity under another person, rows of Events
-	// included. A move is repeated harmlessly. It costs no more in a store of many
-	// rows than in one of few.
+	// Moves put all rows of an identity under another person: those that are there,
+	// those of Events, and those that come later. Before the first move of an identity
+	// its rows are of the person that the first row names. Of several moves of one
+	// identity the last holds; a move is repeated harmlessly. It costs no more in a
+	// store of many rows than in one of few.
 	Moves []Move
-	// Sessions put event rows into another session.
+	// Sessions put event rows into another session: rows that are there, and those of
+	// Events, but not what comes later. They are applied in order.
 	Sessions []SessionMove
 	// People replace the rows of the same number.
 	People []weir.Person
@@ -85,8 +89,7 @@ type Move struct {
 }
 
 // SessionMove says to which session those rows of an identity belong that came to
-// theirs in a certain way and lie in a stretch of time, both ends included. Moves are
-// applied in order, rows of Events included.
+// theirs in a certain way and lie in a stretch of time, both ends included.
 type SessionMove struct {
 	Identity uint32
 	Origin   weir.Origin

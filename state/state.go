@@ -37,7 +37,8 @@ type Store interface {
 
 	// Hold locks users for work that takes longer than a transaction. It waits
 	// until ctx ends for others that hold them. Transactions that need them go on
-	// without them: see Snapshot.Contended. release may be called once.
+	// without them: see Snapshot.Contended. release may be called again, to no
+	// effect.
 	Hold(ctx context.Context, users []Key) (release func(), err error)
 
 	// Seen is the index of applied items.

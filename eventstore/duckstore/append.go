@@ -1,94 +1,82 @@
 package duckstore
 
 import (
-	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
-	duckdb "github.com/duckdb/duckdb-go/v2"
-
 	"github.com/weirhq/weir"
 )
 
-// append adds n rows to a table through the engine's appender. fill is given a
-// row of as many nulls as the table has columns.
-func (w *workspace) append(table string, n, columns int, fill func(i int, row []any)) error {
-	if n == 0 {
-		return nil
-	}
-	err := w.conn.Raw(func(c any) (err error) {
-		a, err := duckdb.NewAppender(c.(driver.Conn), strings.Trim(w.schema, `"`), "main", table)
-		if err != nil {
-			return err
-		}
-		row := make([]any, columns)
-		values := make([]driver.Value, columns)
-		for i := range n {
-			clear(row)
-			fill(i, row)
-			for k, v := range row {
-				values[k] = v
-			}
-			if err := a.AppendRow(values...); err != nil {
-				// Close flushes; what it writes goes with the transaction.
-				_ = a.Clear()
-				_ = a.Close()
-				return err
-			}
-		}
-		return a.Close()
-	})
-	if err != nil {
-		return fmt.Errorf("append to %s: %w", table, err)
-	}
-	return nil
-}
-
 func (w *workspace) appendNames(b *rows) error {
-	return w.append("names", len(b.newNames), 2, func(i int, row []any) {
-		row[0], row[1] = b.firstCode+uint32(i), clean(b.newNames[i])
+	return w.append("names", len(b.newNames), func(i int, s *sheet) {
+		put(s, 0, b.firstCode+uint32(i))
+		s.text(1, b.newNames[i])
 	})
 }
 
 func (w *workspace) appendPlaces(places []tablePlace) error {
-	return w.append("places", len(places), 5, func(i int, row []any) {
+	return w.append("places", len(places), func(i int, s *sheet) {
 		p := places[i]
-		row[0], row[1], row[2], row[3], row[4] = p.table, p.event, clean(p.property), uint8(p.typ), p.slot
+		s.text(0, p.table)
+		put(s, 1, p.event)
+		s.text(2, p.property)
+		put(s, 3, uint8(p.typ))
+		s.text(4, p.slot)
 	})
 }
 
 func (w *workspace) appendEvents(events []weir.Event, codes []uint32) error {
-	fixed := len(eventColumns)
 	l := w.catalogue.events
-	return w.append(eventsTable, len(events), fixed+len(l.columns), func(i int, row []any) {
+	return w.append(eventsTable, len(events), func(i int, s *sheet) {
 		e := &events[i]
-		row[0], row[1], row[2], row[3] = uint16(e.Position.Partition()), int64(e.Position.Seq()), int64(e.Time), codes[i]
-		row[4], row[5], row[6], row[7] = e.Identity, e.Person, e.Session, uint8(e.Origin)
-		row[8], row[9] = l.fill(codes[i], e.Properties, row[fixed:])
+		put(s, 0, uint16(e.Position.Partition()))
+		put(s, 1, int64(e.Position.Seq()))
+		put(s, 2, int64(e.Time))
+		put(s, 3, codes[i])
+		put(s, 4, e.Identity)
+		put(s, 5, e.Session)
+		put(s, 6, uint8(e.Origin))
+		types, rest := l.fill(s, len(eventColumns), codes[i], e.Properties)
+		if types != "" {
+			s.text(7, types)
+		}
+		if rest != "" {
+			s.text(8, rest)
+		}
 	})
 }
 
 func (w *workspace) appendPeople(people []weir.Person) error {
-	fixed := len(peopleColumn)
 	l := w.catalogue.people
-	return w.append(peopleTable, len(people), fixed+len(l.columns), func(i int, row []any) {
+	return w.append(peopleTable, len(people), func(i int, s *sheet) {
 		p := &people[i]
-		row[0], row[1], row[2], row[3], row[4] = p.Number, clean(p.ID), int64(p.CreatedAt), int64(p.FirstSeen), int64(p.LastSeen)
-		_, row[5] = l.fill(0, p.Traits, row[fixed:])
+		put(s, 0, p.Number)
+		s.text(1, p.ID)
+		put(s, 2, int64(p.CreatedAt))
+		put(s, 3, int64(p.FirstSeen))
+		put(s, 4, int64(p.LastSeen))
+		if _, rest := l.fill(s, len(peopleColumn), 0, p.Traits); rest != "" {
+			s.text(5, rest)
+		}
 	})
 }
 
-func (w *workspace) appendLog(log []weir.Outcome) error {
+func (w *workspace) appendLog(log []*weir.Outcome) error {
 	var failed error
-	err := w.append("log", len(log), len(logColumns), func(i int, row []any) {
-		o := &log[i]
-		row[0], row[1], row[2], row[3] = uint16(o.Position.Partition()), int64(o.Position.Seq()), int64(o.ReceivedAt), int64(o.Time)
-		row[5], row[10], row[17] = uint32(o.Index), o.Person, uint32(o.Size)
+	err := w.append("log", len(log), func(i int, s *sheet) {
+		o := log[i]
+		put(s, 0, uint16(o.Position.Partition()))
+		put(s, 1, int64(o.Position.Seq()))
+		put(s, 2, int64(o.ReceivedAt))
+		put(s, 3, int64(o.Time))
+		put(s, 5, uint32(o.Index))
+		put(s, 10, o.Person)
+		put(s, 17, uint32(o.Size))
 		set := func(column int, text string) {
 			if text != "" {
-				row[column] = clean(text)
+				s.text(column, text)
 			}
 		}
 		set(4, o.Receipt)
@@ -106,7 +94,7 @@ func (w *workspace) appendLog(log []weir.Outcome) error {
 			if err != nil {
 				failed = err
 			}
-			row[16] = string(text)
+			s.text(16, string(text))
 		}
 	})
 	if err == nil && failed != nil {
@@ -115,18 +103,32 @@ func (w *workspace) appendLog(log []weir.Outcome) error {
 	return err
 }
 
-// fill puts properties into a row's property columns. It returns the JSON of those
-// that have none, and of the types of those among them whose text does not show it;
-// or nils. All were placed before.
-func (l *layout) fill(event uint32, properties []weir.Property, row []any) (types, rest any) {
+// appendCommit says how far the rows go.
+func (w *workspace) appendCommit(b *rows) error {
+	applied, err := json.Marshal(b.applied)
+	if err != nil {
+		return fmt.Errorf("write positions: %w", err)
+	}
+	return w.append("commits", 1, func(_ int, s *sheet) {
+		put(s, 0, w.commits+1)
+		put(s, 1, int64(b.asOf))
+		s.text(2, string(applied))
+	})
+}
+
+// fill puts properties into a row's property columns, which come after the fixed
+// ones. It returns the JSON of those that have none, and of the types of those among
+// them whose text does not show it; or nothing. All were placed before.
+func (l *layout) fill(s *sheet, fixed int, event uint32, properties []weir.Property) (types, rest string) {
 	var values map[string]any
 	var typed map[string]weir.Type
-	for _, p := range properties {
+	for i := range properties {
+		p := &properties[i]
 		if p.Value.Type == weir.Null {
 			continue // as if it were absent
 		}
 		if slot := l.places[placeKey{event, p.Value.Type, p.Name}]; slot != "" {
-			row[l.index[slot]] = columnValue(p.Value)
+			setColumn(s, fixed+l.index[slot], p.Value)
 			continue
 		}
 		if values == nil {
@@ -149,17 +151,18 @@ func (l *layout) fill(event uint32, properties []weir.Property, row []any) (type
 	return types, rest
 }
 
-// columnValue is a value as its column holds it.
-func columnValue(v weir.Value) any {
+// setColumn sets a value in the column that holds its type.
+func setColumn(s *sheet, column int, v weir.Value) {
 	switch v.Type {
 	case weir.Number:
-		return v.Num + 0 // which makes 0 of -0
+		put(s, column, v.Num+0) // which makes 0 of -0
 	case weir.Bool:
-		return v.Bool
+		put(s, column, v.Bool)
 	case weir.JSON:
-		return textsOf(v)
+		s.list(column, textsOf(v))
+	default:
+		s.text(column, v.Str)
 	}
-	return clean(v.Str)
 }
 
 // restValue is a value as the JSON of the column rest holds it: a text, or for

@@ -46,8 +46,11 @@ type reader struct {
 	*workspace
 	conn *sql.Conn
 	asOf query.AsOf
-	// Bounds of all dense numbers in rows that the transaction sees.
-	maxPerson, maxSession uint32
+	// Of the same commit: whose the identities are, under what number that is lent
+	// to the engine, and the highest number of a session.
+	persons    *persons
+	census     uint64
+	maxSession uint32
 }
 
 // look runs fn in a transaction that only reads.
@@ -59,24 +62,37 @@ func (w *workspace) look(ctx context.Context, fn func(*reader) error) (err error
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
-		return fmt.Errorf("begin: %w", err)
+	r := &reader{workspace: w, conn: conn}
+	if err := r.begin(ctx); err != nil {
+		return err
 	}
 	defer func() {
 		if _, e := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); e != nil && err == nil {
 			err = fmt.Errorf("end: %w", e)
 		}
 	}()
-	r := &reader{workspace: w, conn: conn}
-	// The first look at the file decides which commit the transaction sees. What
-	// is in memory is read afterwards: it knows at least what that commit holds.
-	if err := r.readAsOf(ctx); err != nil {
-		return err
-	}
-	w.mu.RLock()
-	r.maxPerson, r.maxSession = w.maxPerson, w.maxSession
-	w.mu.RUnlock()
+	number, back := w.engine.census.lend(r.persons)
+	defer back()
+	r.census = number
 	return fn(r)
+}
+
+// begin begins the transaction. Its first look at the file decides which commit it
+// sees.
+func (r *reader) begin(ctx context.Context) error {
+	r.moment.RLock()
+	defer r.moment.RUnlock()
+	if _, err := r.conn.ExecContext(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := r.readAsOf(ctx); err != nil {
+		_, e := r.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		return errors.Join(err, e)
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	r.persons, r.maxSession = r.workspace.persons, r.workspace.maxSession
+	return nil
 }
 
 func (r *reader) readAsOf(ctx context.Context) error {

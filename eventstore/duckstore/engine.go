@@ -19,6 +19,7 @@ const scratchDir = "scratch"
 type engine struct {
 	connector *duckdb.Connector
 	db        *sql.DB
+	census    *census
 	// dead says that the engine refuses all further work, after an error that
 	// it could not undo; it is replaced once nobody uses it. gone is closed then.
 	dead bool
@@ -32,7 +33,7 @@ func startEngine(dir string, o *Options) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start engine: %w", err)
 	}
-	e := &engine{connector: connector, db: sql.OpenDB(connector), gone: make(chan struct{})}
+	e := &engine{connector: connector, db: sql.OpenDB(connector), census: &census{}, gone: make(chan struct{})}
 	settings := []string{
 		fmt.Sprintf("SET memory_limit = '%dMiB'", max(o.Memory>>21, 64)),
 		fmt.Sprintf("SET threads = %d", o.Threads),
@@ -56,6 +57,9 @@ func startEngine(dir string, o *Options) (*engine, error) {
 		if _, err := e.db.ExecContext(context.Background(), set); err != nil {
 			return nil, errors.Join(fmt.Errorf("start engine: %s: %w", set, err), e.close())
 		}
+	}
+	if err := e.census.register(context.Background(), e.db); err != nil {
+		return nil, errors.Join(fmt.Errorf("start engine: %w", err), e.close())
 	}
 	return e, nil
 }

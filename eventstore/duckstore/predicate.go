@@ -56,7 +56,7 @@ func (c *compiler) join(parts []query.Predicate, operator, none string, unknownI
 func (c *compiler) compare(p *query.Compare) string {
 	if p.Property.On == query.OnUser {
 		condition := c.any(p, c.sources(c.catalogue.people, "t", 0, p.Property.Name))
-		return fmt.Sprintf("e.person IN (SELECT t.person FROM %s.people t WHERE %s)", c.schema, condition)
+		return fmt.Sprintf("e.identity IN (SELECT i.identity FROM %[1]s.identities i JOIN %[1]s.people t ON t.person = i.person WHERE %[2]s)", c.schema, condition)
 	}
 	return c.any(p, c.sources(c.catalogue.events, "e", c.event, p.Property.Name))
 }

@@ -157,7 +157,7 @@ func (sc *scanner) read(ctx context.Context, st stretch, fn func(eventstore.Row)
 	for _, column := range sc.columns {
 		columns.WriteString(", e." + quoteName(column))
 	}
-	q := fmt.Sprintf("SELECT e.part, e.seq, e.ts, e.name, e.identity, e.person, e.session, e.origin, e.types, e.rest,"+
+	q := fmt.Sprintf("SELECT e.part, e.seq, e.ts, e.name, e.identity, e.session, e.origin, e.types, e.rest,"+
 		" coalesce(l.kind, '') k, coalesce(l.item_id, '') i%s FROM %s.events e LEFT JOIN %s.log l ON l.part = e.part AND l.seq = e.seq"+
 		" WHERE %s AND e.ts >= (%d) AND e.ts < (%d) ORDER BY e.ts, k, i, e.part, e.seq",
 		columns.String(), sc.schema, sc.schema, sc.where, st.from, st.to)
@@ -168,7 +168,7 @@ func (sc *scanner) read(ctx context.Context, st stretch, fn func(eventstore.Row)
 		code        uint32
 		types, rest sql.NullString
 	)
-	into := []any{&part, &seq, &row.Time, &code, &row.Identity, &row.Person, &row.Session, &row.Origin, &types, &rest, &row.Kind, &row.ItemID}
+	into := []any{&part, &seq, &row.Time, &code, &row.Identity, &row.Session, &row.Origin, &types, &rest, &row.Kind, &row.ItemID}
 	values := make([]any, len(sc.columns))
 	for i := range values {
 		into = append(into, &values[i])
@@ -181,6 +181,7 @@ func (sc *scanner) read(ctx context.Context, st stretch, fn func(eventstore.Row)
 			return fmt.Errorf("event code %d of %d", code, len(sc.names))
 		}
 		row.Position, row.Name = weir.At(part, seq), sc.names[code-1]
+		row.Person, _ = sc.persons.of(row.Identity)
 		var err error
 		if row.Properties, err = sc.properties(code, values, types.String, rest.String); err != nil {
 			return fmt.Errorf("read properties of %s: %w", row.Position, err)

@@ -17,22 +17,23 @@ import (
 
 // schemaVersion is the version of the tables that this program reads and writes.
 // docs/format/events.md describes them.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // The columns of the tables that do not depend on what is written. Positions are
 // two columns, because neighbours in the file come from several partitions: each
 // column alone stays narrow and sorted, and can be pruned by.
 var (
-	eventColumns = []string{"part USMALLINT", "seq BIGINT", "ts BIGINT", "name UINTEGER", "identity UINTEGER", "person UINTEGER", "session UINTEGER", "origin UTINYINT", "types VARCHAR", "rest VARCHAR"}
+	eventColumns = []string{"part USMALLINT", "seq BIGINT", "ts BIGINT", "name UINTEGER", "identity UINTEGER", "session UINTEGER", "origin UTINYINT", "types VARCHAR", "rest VARCHAR"}
 	peopleColumn = []string{"person UINTEGER", "id VARCHAR", "created_at BIGINT", "first_seen BIGINT", "last_seen BIGINT", "rest VARCHAR"}
 	logColumns   = []string{"part USMALLINT", "seq BIGINT", "received_at BIGINT", "time BIGINT", "receipt VARCHAR", "idx UINTEGER",
 		"kind VARCHAR", "item_id VARCHAR", "name VARCHAR", "user_id VARCHAR", "person UINTEGER", "source VARCHAR", "status VARCHAR",
 		"code VARCHAR", "field VARCHAR", "message VARCHAR", "warnings VARCHAR", "size UINTEGER"}
 	otherTables = map[string][]string{
-		"meta":    {"key VARCHAR", "value VARCHAR"},
-		"names":   {"code UINTEGER", "name VARCHAR"},
-		"places":  {"tab VARCHAR", "event UINTEGER", "property VARCHAR", "type UTINYINT", "slot VARCHAR"},
-		"commits": {"number BIGINT", "as_of BIGINT", "applied VARCHAR"},
+		"meta":       {"key VARCHAR", "value VARCHAR"},
+		"identities": {"identity UINTEGER", "person UINTEGER"},
+		"names":      {"code UINTEGER", "name VARCHAR"},
+		"places":     {"tab VARCHAR", "event UINTEGER", "property VARCHAR", "type UTINYINT", "slot VARCHAR"},
+		"commits":    {"number BIGINT", "as_of BIGINT", "applied VARCHAR"},
 	}
 )
 
@@ -120,7 +121,7 @@ func (w *workspace) create(ctx context.Context) error {
 		table(name, otherTables[name])
 	}
 	fmt.Fprintf(&script, "INSERT INTO %s.meta VALUES ('version', '%d');\nCOMMIT;\nCHECKPOINT %s", w.schema, schemaVersion, w.schema)
-	if _, err := w.conn.ExecContext(ctx, script.String()); err != nil {
+	if err := w.exec(ctx, script.String()); err != nil {
 		return fmt.Errorf("create tables: %w", err)
 	}
 	return nil
@@ -161,9 +162,15 @@ func (w *workspace) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p, err := w.readPersons(ctx)
+	if err != nil {
+		return err
+	}
+	w.moment.Lock()
+	defer w.moment.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.catalogue = c
+	w.catalogue, w.persons = c, p
 	w.commits, w.asOf, w.applied = 0, 0, map[int]uint64{}
 	var text string
 	err = w.conn.QueryRowContext(ctx, "SELECT number, as_of, applied FROM "+w.schema+".commits ORDER BY number DESC LIMIT 1").Scan(&w.commits, &w.asOf, &text)
@@ -226,22 +233,22 @@ func (w *workspace) readCatalogue(ctx context.Context) (*catalogue, error) {
 // readCounts counts the events of every name: the counts are derived, so that
 // they cannot be wrong.
 func (w *workspace) readCounts(ctx context.Context, c *catalogue) error {
-	rows, err := w.conn.QueryContext(ctx, "SELECT name, count(*), min(ts), max(ts), max(person), max(session) FROM "+w.schema+".events GROUP BY name")
+	rows, err := w.conn.QueryContext(ctx, "SELECT name, count(*), min(ts), max(ts), max(session) FROM "+w.schema+".events GROUP BY name")
 	if err != nil {
 		return fmt.Errorf("count events: %w", err)
 	}
-	w.maxPerson, w.maxSession = 0, 0
+	w.maxSession = 0
 	return scan(rows, func() error {
-		var code, person, session uint32
+		var code, session uint32
 		var n nameCount
-		if err := rows.Scan(&code, &n.count, &n.first, &n.last, &person, &session); err != nil {
+		if err := rows.Scan(&code, &n.count, &n.first, &n.last, &session); err != nil {
 			return fmt.Errorf("count events: %w", err)
 		}
 		if code == 0 || int(code) > len(c.counts) {
 			return fmt.Errorf("count events: event code %d of %d", code, len(c.counts))
 		}
 		c.counts[code-1] = n
-		w.maxPerson, w.maxSession = max(w.maxPerson, person), max(w.maxSession, session)
+		w.maxSession = max(w.maxSession, session)
 		return nil
 	})
 }

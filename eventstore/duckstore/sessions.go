@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
@@ -67,20 +70,81 @@ func (s sessionMoves) of(e *weir.Event) uint32 {
 // moveSessions rewrites the session of rows that are there; prepare did it for
 // those of the batch.
 func (w *workspace) moveSessions(ctx context.Context, moves sessionMoves) error {
-	if len(moves) == 0 {
-		return nil
-	}
-	first, last := weir.Micros(1<<62), weir.Micros(-1<<62)
-	q := newList("UPDATE " + w.schema + ".events SET session = s FROM (VALUES ")
+	var all []eventstore.SessionMove
 	for _, list := range moves {
-		for _, m := range list {
-			q.item("(%d::UINTEGER, %d::UTINYINT, (%d)::BIGINT, (%d)::BIGINT, %d::UINTEGER)", m.Identity, uint8(m.Origin), m.From, m.To, m.Session)
-			first, last = min(first, m.From), max(last, m.To)
+		all = append(all, list...)
+	}
+	slices.SortFunc(all, func(a, b eventstore.SessionMove) int { return cmp.Compare(a.From, b.From) })
+	span := func(m eventstore.SessionMove) (from, to int64) { return int64(m.From), int64(m.To) }
+	for _, near := range cut(all, span, w.timeWorth()) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		last := near[0].To
+		for _, m := range near {
+			last = max(last, m.To)
+		}
+		// The engine skips what lies outside the bounds of all moves together.
+		statement := fmt.Sprintf("UPDATE %s.events SET session = m.e FROM moved m WHERE identity = m.a AND origin = m.b"+
+			" AND ts BETWEEN m.c AND m.d AND ts BETWEEN (%d) AND (%d) AND session <> m.e", w.schema, near[0].From, last)
+		types := []duckdb.Type{duckdb.TYPE_UINTEGER, duckdb.TYPE_UTINYINT, duckdb.TYPE_BIGINT, duckdb.TYPE_BIGINT, duckdb.TYPE_UINTEGER}
+		err := w.run(statement, "moved", types, len(near), func(i int, s *sheet) {
+			m := near[i]
+			put(s, 0, m.Identity)
+			put(s, 1, uint8(m.Origin))
+			put(s, 2, int64(m.From))
+			put(s, 3, int64(m.To))
+			put(s, 4, m.Session)
+		})
+		if err != nil {
+			return fmt.Errorf("move events to other sessions: %w", err)
 		}
 	}
-	text := q.end(fmt.Sprintf(") moved(i, o, a, z, s) WHERE identity = i AND origin = o AND ts BETWEEN a AND z AND ts BETWEEN (%d) AND (%d) AND session <> s", first, last))
-	if err := w.exec(ctx, text); err != nil {
-		return fmt.Errorf("move events to other sessions: %w", err)
-	}
 	return nil
+}
+
+// scanWorth is about how many rows the engine looks at while it begins another
+// statement, and mostStatements how many are made of a batch's changes at most.
+const (
+	scanWorth      = 500_000
+	mostStatements = 16
+)
+
+// timeWorth is in how much time about scanWorth rows lie.
+func (w *workspace) timeWorth() int64 {
+	var count int64
+	first, last := weir.Micros(math.MaxInt64), weir.Micros(math.MinInt64)
+	for _, n := range w.catalogue.counts {
+		if n.count > 0 {
+			count, first, last = count+n.count, min(first, n.first), max(last, n.last)
+		}
+	}
+	if count <= scanWorth {
+		return math.MaxInt64
+	}
+	return int64(float64(last-first) / float64(count) * scanWorth)
+}
+
+// cut divides what is sorted by where it begins, where nothing is for longer than
+// the gap.
+func cut[T any](all []T, span func(T) (from, to int64), gap int64) [][]T {
+	if len(all) == 0 {
+		return nil
+	}
+	for {
+		var out [][]T
+		start := 0
+		_, end := span(all[0])
+		for i, one := range all {
+			from, to := span(one)
+			if from > end && from-end > gap {
+				out, start = append(out, all[start:i]), i
+			}
+			end = max(end, to)
+		}
+		if out = append(out, all[start:]); len(out) <= mostStatements {
+			return out
+		}
+		gap *= 2
+	}
 }

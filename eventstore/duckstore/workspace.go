@@ -44,12 +44,17 @@ type workspace struct {
 	// looking is held for reading by every transaction that reads, and for writing
 	// while columns are added; after writer.
 	looking sync.RWMutex
+	// moment is held for reading while a transaction that reads begins, and for
+	// writing while a commit ends: what the memory says is of the commit that the
+	// transaction sees. After looking.
+	moment sync.RWMutex
+	texts  arena // the writer's
 
 	mu             sync.RWMutex // guards what follows; the writer alone changes it
 	catalogue      *catalogue
 	applied        map[int]uint64
 	asOf           weir.Micros
-	maxPerson      uint32
+	persons        *persons
 	maxSession     uint32
 	lastReceived   weir.Micros // of the log
 	oldestReceived weir.Micros

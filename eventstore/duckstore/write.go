@@ -1,9 +1,8 @@
 package duckstore
 
 import (
+	"cmp"
 	"context"
-	"database/sql/driver"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -60,9 +59,11 @@ type rows struct {
 	batch    *eventstore.Batch
 	events   []weir.Event
 	codes    []uint32 // of events' names
-	log      []weir.Outcome
-	moves    map[uint32]eventstore.Move // by identity; the last one holds
+	log      []*weir.Outcome
 	sessions sessionMoves
+	persons  map[uint32]uint32 // by identity, where it is not as it was
+	arrived  []uint32          // of those identities, who were not known; sorted
+	moved    []uint32          // and who were; sorted
 	people   []weir.Person
 	erased   []uint32 // numbers of people rows to be deleted: replaced or gone
 	applied  map[int]uint64
@@ -81,7 +82,7 @@ type tablePlace struct {
 }
 
 func (b *rows) empty() bool {
-	return !b.advances && len(b.events)+len(b.log)+len(b.people)+len(b.erased)+len(b.moves)+len(b.sessions)+len(b.batch.Replaced) == 0
+	return !b.advances && len(b.events)+len(b.log)+len(b.people)+len(b.erased)+len(b.persons)+len(b.sessions)+len(b.batch.Replaced) == 0
 }
 
 func (b *rows) count(m *metrics) {
@@ -93,7 +94,7 @@ func (b *rows) count(m *metrics) {
 
 // prepare works out what a batch changes. It changes nothing itself.
 func (w *workspace) prepare(batch *eventstore.Batch) *rows {
-	b := &rows{batch: batch, applied: maps.Clone(w.applied), asOf: max(w.asOf, batch.AsOf), moves: map[uint32]eventstore.Move{}}
+	b := &rows{batch: batch, applied: maps.Clone(w.applied), asOf: max(w.asOf, batch.AsOf), persons: map[uint32]uint32{}}
 	b.advances = b.asOf > w.asOf
 	for partition, seq := range batch.Applied {
 		if seq > b.applied[partition] {
@@ -101,31 +102,28 @@ func (w *workspace) prepare(batch *eventstore.Batch) *rows {
 			b.advances = true
 		}
 	}
-	for _, m := range batch.Moves {
-		b.moves[m.Identity] = m
-	}
 	b.sessions = disjoint(batch.Sessions)
 	replaced := map[weir.Position]bool{}
 	for _, p := range batch.Replaced {
 		replaced[p] = true
 	}
 	isNew := func(p weir.Position) bool { return p.Seq() > w.applied[p.Partition()] }
+	b.events = make([]weir.Event, 0, len(batch.Events))
 	for _, e := range batch.Events {
-		if !isNew(e.Position) || replaced[e.Position] {
+		if !isNew(e.Position) && !replaced[e.Position] {
 			continue
-		}
-		if m, ok := b.moves[e.Identity]; ok {
-			e.Person = m.Person
 		}
 		e.Session = b.sessions.of(&e)
 		b.events = append(b.events, e)
 	}
-	for _, o := range batch.Log {
-		if isNew(o.Position) {
+	w.settlePersons(b)
+	b.log = make([]*weir.Outcome, 0, len(batch.Log))
+	for i := range batch.Log {
+		if o := &batch.Log[i]; isNew(o.Position) {
 			b.log = append(b.log, o)
 		}
 	}
-	last := map[uint32]int{} // a person that comes twice is as it was said last
+	last := make(map[uint32]int, len(batch.People)) // a person that comes twice is as it was said last
 	for i, p := range batch.People {
 		last[p.Number] = i
 	}
@@ -139,8 +137,37 @@ func (w *workspace) prepare(batch *eventstore.Batch) *rows {
 	// Neighbours in the file should be neighbours in the log and alike in time:
 	// that is what makes columns small and zone maps narrow.
 	slices.SortFunc(b.events, func(x, y weir.Event) int { return int(x.Position - y.Position) })
-	slices.SortFunc(b.log, func(x, y weir.Outcome) int { return int(x.Position - y.Position) })
+	slices.SortFunc(b.log, func(x, y *weir.Outcome) int { return int(x.Position - y.Position) })
 	return b
+}
+
+// settlePersons works out whose the batch's identities are: the last move says it;
+// without one it stays as it was, or is as the first row says.
+func (w *workspace) settlePersons(b *rows) {
+	for _, m := range b.batch.Moves {
+		b.persons[m.Identity] = m.Person
+	}
+	for identity, person := range b.persons {
+		switch now, known := w.persons.of(identity); {
+		case !known:
+			b.arrived = append(b.arrived, identity)
+		case now != person:
+			b.moved = append(b.moved, identity)
+		default:
+			delete(b.persons, identity)
+		}
+	}
+	for _, e := range b.events {
+		if _, known := w.persons.of(e.Identity); known {
+			continue
+		}
+		if _, known := b.persons[e.Identity]; !known {
+			b.persons[e.Identity] = e.Person
+			b.arrived = append(b.arrived, e.Identity)
+		}
+	}
+	slices.Sort(b.arrived)
+	slices.Sort(b.moved)
 }
 
 // place finds columns for all properties of the batch, adding to the catalogue
@@ -195,9 +222,7 @@ func (w *workspace) commit(ctx context.Context, b *rows) error {
 	}
 	deleted, err := w.change(ctx, b)
 	if err == nil {
-		// Whoever asks from now on may meet the new rows, so the bounds come first.
-		w.widen(b)
-		err = w.exec(ctx, "COMMIT")
+		err = w.publish(ctx, b, deleted)
 	}
 	if err != nil {
 		if e := w.exec(context.WithoutCancel(ctx), "ROLLBACK"); e != nil && !strings.Contains(e.Error(), "no transaction is active") {
@@ -205,7 +230,18 @@ func (w *workspace) commit(ctx context.Context, b *rows) error {
 		}
 		return err
 	}
-	w.settle(b, deleted)
+	return nil
+}
+
+// publish makes the batch visible, to questions and in the memory at the same time.
+func (w *workspace) publish(ctx context.Context, b *rows, deleted []deletedEvent) error {
+	persons := w.persons.with(b.persons)
+	w.moment.Lock()
+	defer w.moment.Unlock()
+	if err := w.exec(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	w.settle(b, deleted, persons)
 	return nil
 }
 
@@ -215,7 +251,7 @@ func (w *workspace) change(ctx context.Context, b *rows) (deleted []deletedEvent
 	if deleted, err = w.deleteReplaced(ctx, b.batch.Replaced); err != nil {
 		return nil, err
 	}
-	if err := w.move(ctx, b.moves); err != nil {
+	if err := w.moveIdentities(b); err != nil {
 		return nil, err
 	}
 	if err := w.moveSessions(ctx, b.sessions); err != nil {
@@ -224,21 +260,14 @@ func (w *workspace) change(ctx context.Context, b *rows) (deleted []deletedEvent
 	if err := w.erasePeople(b.erased); err != nil {
 		return nil, err
 	}
-	applied, err := json.Marshal(b.applied)
-	if err != nil {
-		return nil, fmt.Errorf("write positions: %w", err)
-	}
 	for _, step := range []func() error{
 		func() error { return w.appendNames(b) },
 		func() error { return w.appendPlaces(b.newPlaces) },
+		func() error { return w.appendIdentities(b) },
 		func() error { return w.appendEvents(b.events, b.codes) },
 		func() error { return w.appendPeople(b.people) },
 		func() error { return w.appendLog(b.log) },
-		func() error {
-			return w.append("commits", 1, 3, func(_ int, row []any) {
-				row[0], row[1], row[2] = w.commits+1, int64(b.asOf), string(applied)
-			})
-		},
+		func() error { return w.appendCommit(b) },
 	} {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -256,109 +285,51 @@ type deletedEvent struct {
 	time weir.Micros
 }
 
+// deleteReplaced deletes rows that newer versions took the place of.
 func (w *workspace) deleteReplaced(ctx context.Context, positions []weir.Position) ([]deletedEvent, error) {
-	if len(positions) == 0 {
-		return nil, nil
-	}
-	q := newList("DELETE FROM " + w.schema + ".events USING (VALUES ")
-	for _, p := range positions {
-		q.item("(%d::USMALLINT, %d::BIGINT)", p.Partition(), p.Seq())
-	}
-	rows, err := w.conn.QueryContext(ctx, q.end(") gone(p, s) WHERE part = p AND seq = s RETURNING name, ts"))
-	if err != nil {
-		return nil, fmt.Errorf("delete replaced events: %w", err)
-	}
+	positions = slices.Clone(positions)
+	slices.SortFunc(positions, func(a, b weir.Position) int { return cmp.Compare(a.Seq(), b.Seq()) })
+	span := func(p weir.Position) (from, to int64) { return int64(p.Seq()), int64(p.Seq()) }
 	var out []deletedEvent
-	err = scan(rows, func() error {
-		var d deletedEvent
-		err := rows.Scan(&d.code, &d.time)
-		out = append(out, d)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("delete replaced events: %w", err)
+	for _, near := range cut(positions, span, scanWorth/int64(max(len(w.applied), 1))) {
+		q := newList("DELETE FROM " + w.schema + ".events USING (VALUES ")
+		for _, p := range near {
+			q.item("(%d::USMALLINT, %d::BIGINT)", p.Partition(), p.Seq())
+		}
+		text := q.end(fmt.Sprintf(") gone(p, s) WHERE part = p AND seq = s AND seq BETWEEN %d AND %d RETURNING name, ts", near[0].Seq(), near[len(near)-1].Seq()))
+		rows, err := w.conn.QueryContext(ctx, text)
+		if err != nil {
+			return nil, fmt.Errorf("delete replaced events: %w", err)
+		}
+		err = scan(rows, func() error {
+			var d deletedEvent
+			err := rows.Scan(&d.code, &d.time)
+			out = append(out, d)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("delete replaced events: %w", err)
+		}
 	}
 	return out, nil
 }
 
-// move rewrites the person of rows that are there; prepare did it for those of
-// the batch.
-func (w *workspace) move(ctx context.Context, moves map[uint32]eventstore.Move) error {
-	if len(moves) == 0 {
-		return nil
-	}
-	first, last := weir.Micros(1<<62), weir.Micros(-1<<62)
-	q := newList("UPDATE " + w.schema + ".events SET person = p FROM (VALUES ")
-	for _, identity := range slices.Sorted(maps.Keys(moves)) {
-		m := moves[identity]
-		q.item("(%d::UINTEGER, %d::UINTEGER, (%d)::BIGINT, (%d)::BIGINT)", m.Identity, m.Person, m.From, m.To)
-		first, last = min(first, m.From), max(last, m.To)
-	}
-	// The bounds of all moves together are what zone maps can prune by.
-	text := q.end(fmt.Sprintf(") moved(i, p, a, z) WHERE identity = i AND ts BETWEEN a AND z AND ts BETWEEN (%d) AND (%d) AND person <> p", first, last))
-	if err := w.exec(ctx, text); err != nil {
-		return fmt.Errorf("move events: %w", err)
-	}
-	return nil
-}
-
-// erasePeople goes through the appender, because there may be thousands, which
-// take the engine longer to parse than to delete.
+// erasePeople deletes the rows of people.
 func (w *workspace) erasePeople(numbers []uint32) error {
-	if len(numbers) == 0 {
-		return nil
-	}
-	err := w.conn.Raw(func(c any) error {
-		number, err := duckdb.NewTypeInfo(duckdb.TYPE_UINTEGER)
-		if err != nil {
-			return err
-		}
-		q := "DELETE FROM " + w.schema + ".people USING gone WHERE person = n"
-		a, err := duckdb.NewQueryAppender(c.(driver.Conn), q, "gone", []duckdb.TypeInfo{number}, []string{"n"})
-		if err != nil {
-			return err
-		}
-		for _, n := range numbers {
-			if err := a.AppendRow(n); err != nil {
-				_ = a.Clear()
-				return errors.Join(err, a.Close())
-			}
-		}
-		return a.Close()
-	})
+	q := "DELETE FROM " + w.schema + ".people USING gone WHERE person = gone.a"
+	err := w.run(q, "gone", []duckdb.Type{duckdb.TYPE_UINTEGER}, len(numbers), func(i int, s *sheet) { put(s, 0, numbers[i]) })
 	if err != nil {
 		return fmt.Errorf("delete people: %w", err)
 	}
 	return nil
 }
 
-// widen moves the bounds that questions rely on, before the rows can be seen.
-func (w *workspace) widen(b *rows) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, e := range b.events {
-		w.maxPerson, w.maxSession = max(w.maxPerson, e.Person), max(w.maxSession, e.Session)
-	}
-	for _, m := range b.moves {
-		w.maxPerson = max(w.maxPerson, m.Person)
-	}
-	for _, m := range b.batch.Sessions {
-		w.maxSession = max(w.maxSession, m.Session)
-	}
-	for _, o := range b.log {
-		if w.oldestReceived == 0 || o.ReceivedAt < w.oldestReceived {
-			w.oldestReceived = o.ReceivedAt
-		}
-		w.lastReceived = max(w.lastReceived, o.ReceivedAt)
-	}
-}
-
 // settle takes a committed batch into the memory.
-func (w *workspace) settle(b *rows, deleted []deletedEvent) {
+func (w *workspace) settle(b *rows, deleted []deletedEvent, persons *persons) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.commits++
-	w.applied, w.asOf = b.applied, b.asOf
+	w.applied, w.asOf, w.persons = b.applied, b.asOf, persons
 	b.deleted = len(deleted)
 	for _, d := range deleted {
 		n := &w.catalogue.counts[d.code-1]
@@ -372,12 +343,17 @@ func (w *workspace) settle(b *rows, deleted []deletedEvent) {
 		}
 		n.count++
 		n.first, n.last = min(n.first, e.Time), max(n.last, e.Time)
+		w.maxSession = max(w.maxSession, e.Session)
 	}
-}
-
-func (w *workspace) exec(ctx context.Context, q string) error {
-	_, err := w.conn.ExecContext(ctx, q)
-	return err
+	for _, m := range b.batch.Sessions {
+		w.maxSession = max(w.maxSession, m.Session)
+	}
+	for _, o := range b.log {
+		if w.oldestReceived == 0 || o.ReceivedAt < w.oldestReceived {
+			w.oldestReceived = o.ReceivedAt
+		}
+		w.lastReceived = max(w.lastReceived, o.ReceivedAt)
+	}
 }
 
 // list builds a statement with a list of numbers. Numbers are written out: they

@@ -28,6 +28,7 @@ type modelWorkspace struct {
 	applied    map[int]uint64
 	asOf       weir.Micros
 	events     map[weir.Position]weir.Event
+	persons    map[uint32]uint32 // by identity
 	people     map[uint32]weir.Person
 	log        []weir.Outcome
 	properties map[query.Ref]map[weir.Type]bool // ever seen
@@ -52,7 +53,7 @@ func (m *Model) in(ctx context.Context, ws weir.WorkspaceID, fn func(*modelWorks
 	w := m.workspaces[ws]
 	if w == nil {
 		w = &modelWorkspace{
-			applied: map[int]uint64{}, events: map[weir.Position]weir.Event{}, people: map[uint32]weir.Person{},
+			applied: map[int]uint64{}, events: map[weir.Position]weir.Event{}, persons: map[uint32]uint32{}, people: map[uint32]weir.Person{},
 			properties: map[query.Ref]map[weir.Type]bool{},
 		}
 		m.workspaces[ws] = w
@@ -68,8 +69,17 @@ func (m *Model) Write(ctx context.Context, ws weir.WorkspaceID, b *eventstore.Ba
 
 func (w *modelWorkspace) write(b *eventstore.Batch) {
 	isNew := func(p weir.Position) bool { return p.Seq() > w.applied[p.Partition()] }
+	for _, p := range b.Replaced {
+		delete(w.events, p)
+	}
+	for _, move := range b.Moves {
+		w.persons[move.Identity] = move.Person
+	}
 	for _, e := range b.Events {
-		if isNew(e.Position) && !slices.Contains(b.Replaced, e.Position) {
+		if isNew(e.Position) || slices.Contains(b.Replaced, e.Position) {
+			if _, known := w.persons[e.Identity]; !known {
+				w.persons[e.Identity] = e.Person
+			}
 			w.events[e.Position] = e
 			w.see(query.OnEvent, e.Properties)
 		}
@@ -77,17 +87,6 @@ func (w *modelWorkspace) write(b *eventstore.Batch) {
 	for _, o := range b.Log {
 		if isNew(o.Position) {
 			w.log = append(w.log, o)
-		}
-	}
-	for _, p := range b.Replaced {
-		delete(w.events, p)
-	}
-	for _, move := range b.Moves {
-		for p, e := range w.events {
-			if e.Identity == move.Identity {
-				e.Person = move.Person
-				w.events[p] = e
-			}
 		}
 	}
 	for _, move := range b.Sessions {
@@ -124,11 +123,21 @@ func (w *modelWorkspace) see(on query.Scope, properties []weir.Property) {
 	}
 }
 
+// rows are the events with the persons that they belong to.
+func (w *modelWorkspace) rows() []weir.Event {
+	var out []weir.Event
+	for _, e := range w.events {
+		e.Person = w.persons[e.Identity]
+		out = append(out, e)
+	}
+	return out
+}
+
 // Ask implements eventstore.Store.
 func (m *Model) Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) (*query.Answer, error) {
 	var answer *query.Answer
 	err := m.in(ctx, ws, func(w *modelWorkspace) {
-		answer = oracle.Ask(plan, slices.Collect(maps.Values(w.events)), slices.Collect(maps.Values(w.people)))
+		answer = oracle.Ask(plan, w.rows(), slices.Collect(maps.Values(w.people)))
 		answer.AsOf = query.AsOf{Time: w.asOf, Positions: maps.Clone(w.applied)}
 	})
 	return answer, err
@@ -169,13 +178,13 @@ func (m *Model) Scan(ctx context.Context, ws weir.WorkspaceID, f eventstore.Scan
 		for _, o := range w.log {
 			items[o.Position] = o
 		}
-		for p, e := range w.events {
+		for _, e := range w.rows() {
 			if len(f.Names) > 0 && !slices.Contains(f.Names, e.Name) || f.From != 0 && e.Time < f.From || f.To != 0 && e.Time >= f.To {
 				continue
 			}
 			e.Properties = slices.DeleteFunc(slices.Clone(e.Properties), func(p weir.Property) bool { return p.Value.Type == weir.Null })
 			slices.SortFunc(e.Properties, func(a, b weir.Property) int { return cmp.Compare(a.Name, b.Name) })
-			rows = append(rows, eventstore.Row{Event: e, Kind: items[p].Kind, ItemID: items[p].ItemID})
+			rows = append(rows, eventstore.Row{Event: e, Kind: items[e.Position].Kind, ItemID: items[e.Position].ItemID})
 		}
 	})
 	slices.SortFunc(rows, func(a, b eventstore.Row) int {

@@ -1,7 +1,6 @@
 package sqlitestate
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	"fmt"
@@ -21,60 +20,119 @@ type tx struct {
 	snapshot *state.Snapshot // the caller's; what Commit goes by is below
 	known    registry        // copies of what the transaction touched; kept if it commits
 	applied  map[int]uint64
-	// The keys of the rows that were loaded.
-	identities, sessions map[int64]bool
+	// What is known of rows that were loaded, by key.
+	identities  map[int64]bool
+	sessions    map[int64]sessionRow
+	conversions map[state.Key]conversionRow
+	// lost are the users that somebody else holds, and all members of their persons.
+	lost map[state.Key]bool
 
 	began time.Time
 	done  bool
 }
 
-// Begin takes the store's turn, which locks all users there are, and loads what
-// the batch needs.
+// Begin takes the store's turn and loads what the batch needs. One transaction is
+// open at a time, so that only users who are held are ever waited for: outside the
+// turn, and for all of them together no longer than Options.LockWait.
 func (s *Store) Begin(ctx context.Context, need state.Need) (state.Tx, error) {
 	waited := time.Now()
-	if err := s.take(ctx); err != nil {
+	users := sortedUsers(need.Users)
+	t, busy, err := s.attempt(ctx, need, users)
+	if err == nil && len(busy) > 0 {
+		patience, cancel := context.WithTimeout(ctx, s.lockWait)
+		defer cancel()
+		for err == nil && len(busy) > 0 && patience.Err() == nil {
+			if err = t.Rollback(); err != nil {
+				break
+			}
+			// Whatever ends the wait: the next attempt finds out.
+			_ = s.holds.wait(patience, func() bool { return !containsAny(s.holds.held, busy) })
+			t, busy, err = s.attempt(ctx, need, users)
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
-	t := &tx{store: s, writer: s.writer, known: registry{}, began: time.Now()}
 	s.metrics.waited.Observe(t.began.Sub(waited).Seconds())
-	if err := s.writer.run("BEGIN IMMEDIATE"); err != nil {
-		return nil, t.abort("begin", err)
-	}
-	if err := t.load(need); err != nil {
-		return nil, t.abort("begin", err)
-	}
 	return t, nil
+}
+
+// attempt begins without those whom somebody holds, and names them.
+func (s *Store) attempt(ctx context.Context, need state.Need, users []state.Key) (t *tx, held []state.Key, err error) {
+	if err := s.take(ctx); err != nil {
+		return nil, nil, err
+	}
+	t = &tx{store: s, writer: s.writer, known: registry{}, began: time.Now()}
+	if err := s.writer.run("BEGIN IMMEDIATE"); err != nil {
+		return nil, nil, t.abort("begin", err)
+	}
+	if held, err = t.load(need, users); err != nil {
+		return nil, nil, t.abort("begin", err)
+	}
+	return t, held, nil
 }
 
 func (t *tx) Snapshot() *state.Snapshot { return t.snapshot }
 
-func (t *tx) load(need state.Need) error {
+// load reads what need asks for. held are those of the users, and of the members of
+// their persons, whom somebody holds.
+func (t *tx) load(need state.Need, users []state.Key) (held []state.Key, err error) {
 	t.snapshot = &state.Snapshot{
-		Identities: make(map[state.Key]*weir.Identity, len(need.Users)),
-		Sessions:   make(map[state.Key]*weir.Session, len(need.Sessions)),
-		Applied:    make(map[int]uint64, len(need.Partitions)),
+		Identities:  make(map[state.Key]*weir.Identity, len(users)),
+		Sessions:    make(map[state.Key]*weir.Session, len(need.Sessions)),
+		Conversions: make(map[state.Key]*weir.Conversion, len(need.Conversions)),
+		Applied:     make(map[int]uint64, len(need.Partitions)),
 	}
-	t.identities = make(map[int64]bool, len(need.Users))
-	t.sessions = make(map[int64]bool, len(need.Sessions))
+	t.identities = make(map[int64]bool, len(users))
+	t.sessions = make(map[int64]sessionRow, len(need.Sessions))
+	t.conversions = make(map[state.Key]conversionRow, len(need.Conversions))
 	t.applied = make(map[int]uint64, len(need.Partitions))
 	for _, p := range need.Partitions {
 		seq, err := t.position(p)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		t.snapshot.Applied[p], t.applied[p] = seq, seq
 	}
-	for ws, ids := range byWorkspace(need.Users) {
-		if err := t.loadIdentities(ws, ids); err != nil {
-			return err
-		}
+	if held, err = t.loadPersons(users); err != nil {
+		return nil, err
 	}
 	for ws, ids := range byWorkspace(need.Sessions) {
 		if err := t.loadSessions(ws, ids); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	for ws, ids := range byWorkspace(need.Conversions) {
+		if err := t.loadConversions(ws, ids); err != nil {
+			return nil, err
+		}
+	}
+	return held, nil
+}
+
+// loadPersons locks the users and all members of their persons, but for the persons
+// of whom somebody holds one.
+func (t *tx) loadPersons(users []state.Key) (held []state.Key, err error) {
+	h := &t.store.holds
+	t.lost = h.take(users)
+	free := users
+	if len(t.lost) > 0 {
+		free = slices.DeleteFunc(slices.Clone(users), func(u state.Key) bool { return t.lost[u] })
+	}
+	for ws, ids := range byWorkspace(free) {
+		if err := t.loadIdentities(ws, ids); err != nil {
+			return nil, err
+		}
+	}
+	held = h.takePersons(t.snapshot.Identities, t.lost)
+	if len(t.lost) > 0 {
+		for _, u := range users {
+			if t.lost[u] {
+				t.snapshot.Contended = append(t.snapshot.Contended, u)
+			}
+		}
+	}
+	return held, nil
 }
 
 func (t *tx) position(partition int) (seq uint64, err error) {
@@ -99,10 +157,7 @@ func byWorkspace(keys []state.Key) map[weir.WorkspaceID][]string {
 	return out
 }
 
-const (
-	selectIdentities = "SELECT key, id, person, doc FROM identities WHERE "
-	selectSessions   = "SELECT key, id, doc FROM sessions WHERE workspace = ? AND id IN "
-)
+const selectIdentities = "SELECT key, id, person, doc FROM identities WHERE "
 
 // loadIdentities loads identities by id, and then the other members of their
 // persons. A person has the key of its first member, so that an identity that is
@@ -137,23 +192,6 @@ func (t *tx) loadIdentities(ws weir.WorkspaceID, ids []string) error {
 		return err
 	}
 	return inChunks(t.writer, selectIdentities+"key IN ", nil, firsts, add)
-}
-
-func (t *tx) loadSessions(ws weir.WorkspaceID, ids []string) error {
-	w, err := t.tenant(ws)
-	if err != nil || w.number == 0 {
-		return err
-	}
-	return inChunks(t.writer, selectSessions, []driver.Value{w.number}, ids, func(row []driver.Value) error {
-		key := row[0].(int64)
-		t.sessions[key] = true
-		session := &weir.Session{Workspace: ws, ID: row[1].(string), Number: numberOf(key)}
-		if err := readSession(row[2].([]byte), session); err != nil {
-			return fmt.Errorf("read session %q: %w", session.ID, err)
-		}
-		t.snapshot.Sessions[state.Key{Workspace: ws, ID: session.ID}] = session
-		return nil
-	})
 }
 
 func scanIdentity(ws weir.WorkspaceID, key int64, id string, person int64, doc []byte) (*weir.Identity, error) {
@@ -204,6 +242,7 @@ type registry map[weir.WorkspaceID]*tenant
 type tenant struct {
 	number int64     // 0: the store has not met it yet
 	last   [2]uint32 // by state.Counter
+	base   [2]uint32 // what last was when the transaction began
 	dirty  bool
 }
 
@@ -216,11 +255,13 @@ func (t *tx) tenant(ws weir.WorkspaceID) (*tenant, error) {
 	t.known[ws] = w
 	if known := t.store.known[ws]; known != nil {
 		*w = *known
+		w.base = w.last
 		return w, nil
 	}
 	err := t.writer.query("SELECT number, identities, sessions FROM workspaces WHERE id = ?", []driver.Value{string(ws)}, func(row []driver.Value) error {
 		w.number = row[0].(int64)
 		w.last = [2]uint32{uint32(row[1].(int64)), uint32(row[2].(int64))}
+		w.base = w.last
 		return nil
 	})
 	return w, err
@@ -260,6 +301,9 @@ func (t *tx) Take(_ context.Context, ws weir.WorkspaceID, c state.Counter, n int
 	return first, nil
 }
 
-func compareKeys[T any](key func(T) int64) func(a, b T) int {
-	return func(a, b T) int { return cmp.Compare(key(a), key(b)) }
+// isTaken reports whether a number was given out in this transaction, so that
+// there can be no row of it.
+func (t *tx) isTaken(ws weir.WorkspaceID, c state.Counter, number uint32) bool {
+	w := t.known[ws]
+	return w != nil && number > w.base[c] && number <= w.last[c]
 }

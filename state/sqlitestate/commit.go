@@ -1,6 +1,7 @@
 package sqlitestate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ func (t *tx) Commit(ctx context.Context, changes state.Changes) error {
 	s.metrics.held.Observe(time.Since(t.began).Seconds())
 	s.metrics.identities.Add(float64(len(changes.Identities)))
 	s.metrics.sessions.Add(float64(len(changes.Sessions)))
+	s.metrics.conversions.Add(float64(len(changes.Conversions)))
 	t.end()
 	s.askForCheckpoint()
 	return nil
@@ -73,6 +75,7 @@ func (t *tx) abort(operation string, err error) error {
 
 func (t *tx) end() {
 	t.done = true
+	t.store.holds.ended()
 	t.store.release()
 }
 
@@ -83,7 +86,13 @@ func (t *tx) write(changes state.Changes) error {
 	if err := t.writeIdentities(changes.Identities); err != nil {
 		return err
 	}
-	if err := t.writeSessions(changes.Sessions); err != nil {
+	if err := t.writeSessions(changes.Sessions, changes.RemovedSessions); err != nil {
+		return err
+	}
+	if err := t.writeConversions(changes.Conversions, changes.RemovedConversions); err != nil {
+		return err
+	}
+	if err := t.writeMarks(changes.Marks); err != nil {
 		return err
 	}
 	if err := t.record(changes.Outbox); err != nil {
@@ -129,9 +138,6 @@ const (
 	updateIdentity = "UPDATE identities SET person = ?, doc = ? WHERE key = ? AND id = ?"
 	insertIdentity = `INSERT INTO identities (key, workspace, id, person, doc) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET person = excluded.person, doc = excluded.doc WHERE id = excluded.id`
-	updateSession = "UPDATE sessions SET doc = ? WHERE key = ? AND id = ?"
-	insertSession = `INSERT INTO sessions (key, workspace, id, doc) VALUES (?, ?, ?, ?)
-		ON CONFLICT (key) DO UPDATE SET doc = excluded.doc WHERE id = excluded.id`
 )
 
 type row[T any] struct {
@@ -147,12 +153,15 @@ func (t *tx) writeIdentities(identities []*weir.Identity) error {
 		if err != nil {
 			return err
 		}
+		if t.lost[state.Key{Workspace: i.Workspace, ID: i.ID}] {
+			return fmt.Errorf("identity %q is held by somebody else and must not be changed", i.ID)
+		}
 		if i.Number == 0 || i.Person == 0 {
 			return fmt.Errorf("identity %q has number %d and person %d; both must be given", i.ID, i.Number, i.Person)
 		}
 		rows[n] = row[*weir.Identity]{keyOf(w.number, i.Number), w.number, i}
 	}
-	slices.SortStableFunc(rows, compareKeys(func(r row[*weir.Identity]) int64 { return r.key }))
+	slices.SortStableFunc(rows, func(a, b row[*weir.Identity]) int { return cmp.Compare(a.key, b.key) })
 	var doc []byte
 	for _, r := range rows {
 		var err error
@@ -171,41 +180,6 @@ func (t *tx) writeIdentities(identities []*weir.Identity) error {
 		}
 		if changed != 1 {
 			return fmt.Errorf("identity %q: number %d belongs to another", r.item.ID, r.item.Number)
-		}
-	}
-	return nil
-}
-
-func (t *tx) writeSessions(sessions []*weir.Session) error {
-	rows := make([]row[*weir.Session], len(sessions))
-	for n, s := range sessions {
-		w, err := t.register(s.Workspace)
-		if err != nil {
-			return err
-		}
-		if s.Number == 0 {
-			return fmt.Errorf("session %q has no number", s.ID)
-		}
-		rows[n] = row[*weir.Session]{keyOf(w.number, s.Number), w.number, s}
-	}
-	slices.SortStableFunc(rows, compareKeys(func(r row[*weir.Session]) int64 { return r.key }))
-	var doc []byte
-	for _, r := range rows {
-		var err error
-		if doc, err = appendSession(doc[:0], r.item); err != nil {
-			return err
-		}
-		var changed int64
-		if t.sessions[r.key] {
-			changed, err = t.writer.exec(updateSession, doc, r.key, r.item.ID)
-		} else {
-			changed, err = t.writer.exec(insertSession, r.key, r.workspace, r.item.ID, doc)
-		}
-		if err != nil {
-			return err
-		}
-		if changed != 1 {
-			return fmt.Errorf("session %q: number %d belongs to another", r.item.ID, r.item.Number)
 		}
 	}
 	return nil

@@ -2,12 +2,14 @@ package sqlitestate
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"reflect"
 	"strconv"
 	"syscall"
 	"testing"
@@ -34,7 +36,7 @@ func crashNeed() state.Need {
 	need := state.Need{Partitions: []int{0, 1}}
 	for n := range crashUsers {
 		k := state.Key{Workspace: "w", ID: fmt.Sprint("u", n)}
-		need.Users, need.Sessions = append(need.Users, k), append(need.Sessions, k)
+		need.Users, need.Sessions, need.Conversions = append(need.Users, k), append(need.Sessions, k), append(need.Conversions, k)
 	}
 	return need
 }
@@ -58,15 +60,23 @@ func commitForEver(dir string) error {
 			identity := &weir.Identity{Workspace: "w", ID: k.ID, Number: uint32(i + 1), Person: uint32(i + 1), LastSeen: weir.Micros(n)}
 			identity.Traits.Set(weir.Stamp{At: weir.Micros(n)}, weir.Property{Name: "n", Value: weir.Num(float64(n))})
 			changes.Identities = append(changes.Identities, identity)
-			changes.Sessions = append(changes.Sessions, &weir.Session{Workspace: "w", ID: k.ID, Number: uint32(i + 1), LastSeen: weir.Micros(n)})
+			changes.Sessions = append(changes.Sessions, &weir.Session{Workspace: "w", ID: k.ID, Number: uint32(i + 1), Owner: uint32(i + 1), EndedAt: weir.Micros(n)})
+			changes.Conversions = append(changes.Conversions, &weir.Conversion{Workspace: "w", ID: k.ID, Owner: uint32(i + 1), Value: int64(n)})
 		}
+		// One of each comes and goes, under an id that goes round.
+		changes.Sessions = append(changes.Sessions, &weir.Session{Workspace: "w", ID: fmt.Sprint("commit", n), Number: crashUsers + 1, Owner: crashUsers + 1})
+		changes.RemovedSessions = []state.Key{{Workspace: "w", ID: fmt.Sprint("commit", n-1)}}
+		changes.Conversions = append(changes.Conversions, &weir.Conversion{Workspace: "w", ID: fmt.Sprint("commit", n), Owner: crashUsers + 1})
+		changes.RemovedConversions = changes.RemovedSessions
+		changes.Marks = map[state.Key]string{{ID: "n"}: fmt.Sprint(n), {Workspace: "w", ID: fmt.Sprint("commit", n-1)}: "", {Workspace: "w", ID: fmt.Sprint("commit", n)}: "here"}
+		changes.Outbox = []state.Effect{{Topic: "t", ID: fmt.Sprint("commit", n)}}
 		if _, err := tx.Take(ctx, "w", state.IdentityNumber, 1); err != nil {
 			return err
 		}
 		if err := tx.Commit(ctx, changes); err != nil {
 			return err
 		}
-		if err := s.Seen().Put(ctx, crashItem(n), []state.Entry{{Position: weir.At(0, n)}}); err != nil {
+		if err := s.Seen().Put(ctx, crashItem(n), []state.Entry{crashEntry(n)}); err != nil {
 			return err
 		}
 		fmt.Println(n)
@@ -75,6 +85,10 @@ func commitForEver(dir string) error {
 
 func crashItem(n uint64) []state.ItemKey {
 	return []state.ItemKey{{Workspace: "w", Kind: weir.KindOrder, ID: fmt.Sprint("item", n)}}
+}
+
+func crashEntry(n uint64) state.Entry {
+	return state.Entry{Position: weir.At(0, n), Version: weir.Micros(n), Hash: n, At: weir.Micros(n) - 1, Doc: bytes.Repeat([]byte{byte(n)}, int(n%3)*1000+1)}
 }
 
 func TestKillDuringCommits(t *testing.T) {
@@ -151,17 +165,48 @@ func checkOneCommit(t *testing.T, s *Store, acknowledged []uint64) {
 	}
 	for k, i := range got.Identities {
 		trait, _ := i.Traits.Get("n")
-		if i.LastSeen != weir.Micros(n) || trait != weir.Num(float64(n)) || got.Sessions[k] == nil || got.Sessions[k].LastSeen != weir.Micros(n) {
+		if i.LastSeen != weir.Micros(n) || trait != weir.Num(float64(n)) || got.Sessions[k] == nil || got.Sessions[k].EndedAt != weir.Micros(n) ||
+			got.Conversions[k] == nil || got.Conversions[k].Value != int64(n) {
 			t.Errorf("%s is of another commit than the position %d: %+v, %+v", k.ID, n, i, got.Sessions[k])
 		}
 	}
+	checkVisitors(t, s, tx, n)
 	if next, err := tx.Take(t.Context(), "w", state.IdentityNumber, 1); err != nil || uint64(next) != n+1 {
 		t.Errorf("counter is at %d, position at %d (%v)", next, n, err)
 	}
 	for _, i := range acknowledged {
 		entries, err := s.Seen().Lookup(t.Context(), crashItem(i))
-		if err != nil || entries[0].Position != weir.At(0, i) {
+		if err != nil || !reflect.DeepEqual(entries[0], crashEntry(i)) {
 			t.Fatalf("item %d was acknowledged and is not there: %v, %v", i, entries, err)
 		}
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("check after a kill: %v", err)
+	}
+}
+
+// checkVisitors sees that what each commit brings and the next removes is that of
+// commit n alone, and that effects are of all commits up to it.
+func checkVisitors(t *testing.T, s *Store, tx state.Tx, n uint64) {
+	t.Helper()
+	want := fmt.Sprint("commit", n)
+	of := []state.Span{{Workspace: "w", Identity: crashUsers + 1, To: 1 << 60}}
+	sessions, err := tx.SessionsOf(t.Context(), of)
+	if err != nil || len(sessions) != 1 || sessions[0].ID != want {
+		t.Errorf("sessions that come and go at commit %d: %v, %v", n, sessions, err)
+	}
+	conversions, err := tx.ConversionsOf(t.Context(), of)
+	if err != nil || len(conversions) != 1 || conversions[0].ID != want {
+		t.Errorf("conversions that come and go at commit %d: %v, %v", n, conversions, err)
+	}
+	view := s.View()
+	for key, text := range map[state.Key]string{{ID: "n"}: fmt.Sprint(n), {Workspace: "w", ID: want}: "here", {Workspace: "w", ID: fmt.Sprint("commit", n-1)}: ""} {
+		if got, err := view.Mark(t.Context(), key.Workspace, key.ID); err != nil || got != text {
+			t.Errorf("mark %v at commit %d: got %q, %v", key, n, got, err)
+		}
+	}
+	effects, err := s.Outbox().Read(t.Context(), "t", 0, int(n)+10)
+	if err != nil || len(effects) != int(n) || effects[n-1].ID != want {
+		t.Errorf("%d effects at commit %d, %v", len(effects), n, err)
 	}
 }

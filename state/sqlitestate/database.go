@@ -28,6 +28,7 @@ const busyTimeout = 5 * time.Second
 type file struct {
 	path     string
 	folder   string // of migrations
+	form     int    // what the first migration says that the file is: an older one is refused
 	pageSize int    // bytes; of a new file
 	cache    int64  // bytes of page cache per connection
 	// checkUpTo is the size in bytes up to which a file is checked as a whole
@@ -76,7 +77,7 @@ func (f *file) prepare(ctx context.Context) error {
 	if err := f.check(ctx, db); err != nil {
 		return f.explain("check", err)
 	}
-	if err := migrate(ctx, db, f.folder, f.path, f.log); err != nil {
+	if err := f.migrate(ctx, db); err != nil {
 		return f.explain("open", err)
 	}
 	return nil
@@ -138,18 +139,24 @@ func (f *file) explain(operation string, err error) error {
 	switch {
 	case err == nil || errors.As(err, &user):
 		return err
+	case errors.Is(err, errDocument):
+		return f.damage(operation, err)
 	case !errors.As(err, &e):
 		return fmt.Errorf("%s %s: %w", operation, f.path, err)
 	case e.Code == sqlite3.ErrFull:
 		return fmt.Errorf("%s %s: %w (%w)", operation, f.path, state.ErrFull, err)
 	case isDamage(err):
-		return &weir.Error{
-			Code:    "state_damaged",
-			Message: fmt.Sprintf("%s is damaged; %s", f.path, f.damaged),
-			Err:     fmt.Errorf("%s: %w (%w)", operation, state.ErrDamaged, err),
-		}
+		return f.damage(operation, err)
 	}
 	return fmt.Errorf("%s %s: %w", operation, f.path, err)
+}
+
+func (f *file) damage(operation string, err error) error {
+	return &weir.Error{
+		Code:    "state_damaged",
+		Message: fmt.Sprintf("%s is damaged; %s", f.path, f.damaged),
+		Err:     fmt.Errorf("%s: %w (%w)", operation, state.ErrDamaged, err),
+	}
 }
 
 // errCorrupt is what SQLite itself says of a damaged file.

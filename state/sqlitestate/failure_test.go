@@ -5,11 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/mattn/go-sqlite3"
 
 	"github.com/weirhq/weir"
@@ -141,13 +143,10 @@ func TestDamageIsExplained(t *testing.T) {
 			damage(t, path)
 			s, err := Open(dir, nil)
 			if name == "other schema" {
-				// The file is sound; what is missing shows at the first use.
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer s.Close()
-				if err = commitOne(t, s, 999, 1); err == nil {
-					t.Fatal("commit without the table of positions: no error")
+				// The file is sound; what is missing shows when it is asked for.
+				if err == nil {
+					defer s.Close()
+					t.Fatal("open without the table of positions: no error")
 				}
 				return
 			}
@@ -159,10 +158,9 @@ func TestDamageIsExplained(t *testing.T) {
 	}
 }
 
-func TestDamagedSeenIsExplained(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	var keys []state.ItemKey
+// fillSeen puts items and sees that they are in tables.
+func fillSeen(t *testing.T, s *Store) (keys []state.ItemKey) {
+	t.Helper()
 	for n := range 2000 {
 		keys = append(keys, state.ItemKey{Workspace: "w", ID: fmt.Sprint(n)})
 	}
@@ -172,6 +170,13 @@ func TestDamagedSeenIsExplained(t *testing.T) {
 	if err := s.seen.db.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	return keys
+}
+
+func TestDamagedSeenIsExplained(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	keys := fillSeen(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -242,6 +247,127 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	var user *weir.Error
 	if !errors.As(err, &user) || user.Code != "schema_too_new" || !strings.Contains(user.Message, "newer Weir") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// There is no way from an older form to this one, other than from the archive.
+func TestOlderFormIsRefused(t *testing.T) {
+	for name, age := range map[string]func(t *testing.T, dir string){
+		"state.db": func(t *testing.T, dir string) {
+			execute(t, filepath.Join(dir, "state.db"), "PRAGMA user_version = 0")
+		},
+		"seen": func(t *testing.T, dir string) {
+			db, err := pebble.Open(filepath.Join(dir, "seen"), &pebble.Options{FormatMajorVersion: pebble.FormatNewest, Logger: quiet{slog.New(slog.DiscardHandler)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(db.Delete([]byte(formKey), pebble.Sync), db.Set(make([]byte, seenKeySize), make([]byte, 24), pebble.Sync), db.Close()); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		dir := t.TempDir()
+		s := open(t, dir)
+		if err := commitOne(t, s, 1, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		age(t, dir)
+		_, err := Open(dir, nil)
+		var user *weir.Error
+		if !errors.As(err, &user) || user.Code != "state_outdated" || !strings.Contains(user.Message, filepath.Join(dir, name)) || !strings.Contains(user.Message, "weir rebuild") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// state.db and seen/ are of use together only.
+func TestOneOfTwoIsRefused(t *testing.T) {
+	fill := func(t *testing.T, dir string) {
+		t.Helper()
+		s := open(t, dir)
+		if err := commitOne(t, s, 1, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Seen().Put(t.Context(), []state.ItemKey{{ID: "i"}}, []state.Entry{{Position: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(t *testing.T, dir, pattern string) {
+		t.Helper()
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("nothing to remove: %v", err)
+		}
+		for _, path := range found {
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, spoil := range map[string]func(t *testing.T, dir string){
+		"no state.db": func(t *testing.T, dir string) { remove(t, dir, "state.db*") },
+		"no seen":     func(t *testing.T, dir string) { remove(t, dir, "seen") },
+		"seen of another": func(t *testing.T, dir string) {
+			other := t.TempDir()
+			fill(t, other)
+			remove(t, dir, "seen")
+			if err := os.Rename(filepath.Join(other, "seen"), filepath.Join(dir, "seen")); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		dir := t.TempDir()
+		fill(t, dir)
+		spoil(t, dir)
+		for range 2 { // and not only the first time
+			_, err := Open(dir, nil)
+			var user *weir.Error
+			if !errors.Is(err, state.ErrDamaged) || !errors.As(err, &user) || user.Code != "state_incomplete" || !strings.Contains(user.Message, "weir rebuild") {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		remove(t, dir, "state.db*") // both: a new beginning
+		remove(t, dir, "seen")
+		fill(t, dir)
+	}
+	// Before anything was written, either may be made anew.
+	dir := t.TempDir()
+	for _, name := range []string{"seen", "state.db*"} {
+		if err := open(t, dir).Close(); err != nil {
+			t.Fatal(err)
+		}
+		remove(t, dir, name)
+	}
+	fill(t, dir)
+}
+
+// A document that cannot be read is damage like any other.
+func TestDamagedDocumentIsExplained(t *testing.T) {
+	for name, damage := range map[string]string{"cut off": "UPDATE identities SET doc = CAST(substr(doc, 1, 9) AS BLOB)", "other form": "UPDATE identities SET doc = CAST(x'01' || substr(doc, 2) AS BLOB)"} {
+		dir := t.TempDir()
+		s := open(t, dir)
+		if err := commitOne(t, s, 1, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "state.db")
+		execute(t, path, damage)
+		s = open(t, dir)
+		_, err := s.Begin(t.Context(), state.Need{Users: []state.Key{{Workspace: "w", ID: "u1"}}})
+		checkDamaged(t, err, path)
+		_, err = s.View().Person(t.Context(), "w", "u1")
+		checkDamaged(t, err, path)
+		if err := commitOne(t, s, 2, 1); err != nil {
+			t.Errorf("%s: others cannot be written: %v", name, err)
+		}
 	}
 }
 

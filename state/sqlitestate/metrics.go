@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	waited, held, synced  prometheus.Histogram
 	identities, sessions  prometheus.Counter
+	conversions           prometheus.Counter
 	wal                   prometheus.Gauge
 	seenLookups, seenPuts prometheus.Histogram
 }
@@ -27,10 +28,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		seenPuts:    histogram("seen_put_seconds", "Seconds of one synced write to the index of seen items."),
 		identities:  counter("identities_written_total", "Identities written."),
 		sessions:    counter("sessions_written_total", "Sessions written."),
+		conversions: counter("conversions_written_total", "Conversions written."),
 		wal:         prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "weir", Subsystem: "state", Name: "wal_bytes", Help: "Bytes in the WAL of state.db."}),
 	}
 	if r != nil {
-		r.MustRegister(m.waited, m.held, m.synced, m.seenLookups, m.seenPuts, m.identities, m.sessions, m.wal)
+		r.MustRegister(m.waited, m.held, m.synced, m.seenLookups, m.seenPuts, m.identities, m.sessions, m.conversions, m.wal)
 	}
 	return m
 }

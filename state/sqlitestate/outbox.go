@@ -3,7 +3,6 @@ package sqlitestate
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/weirhq/weir"
@@ -65,7 +64,7 @@ func (o outbox) Done(ctx context.Context, topic string, upTo int64) error {
 	}
 	t := begun.(*tx)
 	if _, err := t.writer.exec("DELETE FROM outbox WHERE topic = ? AND cursor <= ?", topic, upTo); err != nil {
-		return fmt.Errorf("forget effects that are done: %w", errors.Join(err, t.Rollback()))
+		return fmt.Errorf("forget effects that are done: %w", t.abort("write", err))
 	}
 	return t.Commit(ctx, state.Changes{})
 }

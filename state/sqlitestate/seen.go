@@ -2,15 +2,19 @@ package sqlitestate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,8 +27,9 @@ import (
 )
 
 const (
-	seenKeySize   = 16
-	seenValueSize = 24
+	seenKeySize = 16
+	// seenEntrySize is the most that an entry takes without its Doc.
+	seenEntrySize = 24 + binary.MaxVarintLen64
 	// seenRoom is the free disk, in bytes, below which Put writes nothing: what
 	// is in memory then, and the next compaction, must still fit.
 	seenRoom = 128 << 20
@@ -32,22 +37,31 @@ const (
 
 // Seen is the index of applied items: keys that are random, mostly new, and
 // never ordered by anything. A B-tree would write one page for each; a
-// log-structured store writes them in a row and sorts later.
+// log-structured store writes them in a row and sorts later. That a key is new,
+// as most are, a filter in memory tells.
 type Seen struct {
 	db      *pebble.DB
 	cache   *pebble.Cache
 	free    func() (uint64, error) // bytes of disk
 	ballast *ballast
 	dir     string
+	log     *slog.Logger
 	metrics *metrics
 
 	mu     sync.RWMutex // held shared by every call, so that close waits
 	closed bool
+	filter *filter // of all keys; nil until it is filled for the first time
+	next   *filter // is being filled, to take the place of filter
+
+	filterLimit int64 // bytes
+	filling     atomic.Bool
+	fills       sync.WaitGroup
+	stop        chan struct{} // closed when the fills are to end
 }
 
 func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS) (*Seen, error) {
-	// Half for blocks and filters, half for what is not written yet.
-	cache := pebble.NewCache(memory / 2)
+	// Half for the filter, a quarter for blocks, a quarter for what is not written yet.
+	cache := pebble.NewCache(memory / 4)
 	weight := &ballast{path: dir + ".ballast"}
 	table := min(max(uint64(memory/8), 4<<20), 64<<20)
 	options := &pebble.Options{
@@ -56,10 +70,10 @@ func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS)
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      quiet{log},
 		MemTableSize:                table,
-		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
+		MemTableStopWritesThreshold: 2,
+		L0CompactionThreshold:       int(tune("L0", 24)),
 		L0StopWritesThreshold:       40,
-		LBaseMaxBytes:               256 << 20,
+		LBaseMaxBytes:               tune("LBASE", 512) << 20,
 		MaxOpenFiles:                500,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 }, // the machine has better to do
 	}
@@ -67,8 +81,8 @@ func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS)
 	options.EventListener = &pebble.EventListener{DataCorruption: func(info pebble.DataCorruptionInfo) {
 		log.Error("seen index is damaged", "detail", info.String())
 	}}
-	for i := range options.Levels {
-		// Ten bits a key: one in a hundred look-ups of a new item reads in vain.
+	for i := range options.Levels[:len(options.Levels)-1] {
+		// For those that were seen, nearly all of which are in the last level.
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	options.TargetFileSizes[0] = 8 << 20
@@ -83,12 +97,59 @@ func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS)
 		usage, err := fs.GetDiskUsage(dir)
 		return usage.AvailBytes, err
 	}
-	return &Seen{db: db, cache: cache, free: free, ballast: weight, dir: dir, metrics: m}, nil
+	s := &Seen{db: db, cache: cache, free: free, ballast: weight, dir: dir, log: log, metrics: m, filterLimit: memory * 2 / 5 / (8 * lineWords) * (8 * lineWords), stop: make(chan struct{})}
+	usage, err := db.EstimateDiskUsage(make([]byte, seenKeySize), bytes.Repeat([]byte{0xff}, seenKeySize))
+	if err != nil {
+		return nil, errors.Join(explainSeen(dir, err), s.close())
+	}
+	s.startFill(filterSize(int64(usage/leastRow), s.filterLimit))
+	return s, nil
+}
+
+// leastRow is the fewest bytes that an entry takes on disk.
+const leastRow = seenKeySize + 24
+
+// formKey is shorter than the key of any item.
+const formKey = "form"
+
+// contents are what the index is marked with, nil if it is not, and whether it has
+// any entries.
+func (s *Seen) contents() (mark []byte, filled bool, err error) {
+	iter, err := s.db.NewIter(nil)
+	if err != nil {
+		return nil, false, explainSeen(s.dir, err)
+	}
+	defer func() {
+		if e := iter.Close(); e != nil && err == nil {
+			err = explainSeen(s.dir, e)
+		}
+	}()
+	if iter.SeekGE([]byte(formKey)) && string(iter.Key()) == formKey {
+		v := iter.Value()
+		if len(v) < 2 || v[0] != form {
+			return nil, false, outdated(s.dir)
+		}
+		mark = bytes.Clone(v[1:])
+	}
+	for ok := iter.First(); ok && !filled; ok = iter.Next() {
+		filled = string(iter.Key()) != formKey
+	}
+	return mark, filled, nil
+}
+
+func (s *Seen) mark(id []byte) error {
+	if err := s.room(); err != nil {
+		return fmt.Errorf("mark seen index: %w", err)
+	}
+	if err := s.db.Set([]byte(formKey), append([]byte{form}, id...), pebble.Sync); err != nil {
+		return fmt.Errorf("mark seen index: %w", err)
+	}
+	return nil
 }
 
 func explainSeen(dir string, err error) error {
 	switch {
-	case pebble.IsCorruptionError(err):
+	case pebble.IsCorruptionError(err) || errors.Is(err, errDocument):
 		return &weir.Error{
 			Code:    "state_damaged",
 			Message: fmt.Sprintf("%s is damaged; stop the server and run `weir rebuild`, which sets it and state.db aside and makes both anew from the archive", dir),
@@ -118,21 +179,27 @@ func seenKey(k state.ItemKey) (out [seenKeySize]byte) {
 	return out
 }
 
-func appendEntry(b []byte, e state.Entry) []byte {
+// appendEntry writes what every entry has in full, the event time by its distance
+// from the version, which it seldom is far from, and then the Doc.
+func appendEntry(b []byte, e *state.Entry) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(e.Position))
 	b = binary.LittleEndian.AppendUint64(b, uint64(e.Version))
-	return binary.LittleEndian.AppendUint64(b, e.Hash)
+	b = binary.LittleEndian.AppendUint64(b, e.Hash)
+	b = appendTimes(b, e.At-e.Version)
+	return append(b, e.Doc...)
 }
 
 func readEntry(b []byte) (state.Entry, error) {
-	if len(b) != seenValueSize {
-		return state.Entry{}, fmt.Errorf("read seen index: entry of %d bytes", len(b))
+	r := docReader{rest: b}
+	e := state.Entry{Position: weir.Position(r.uint64()), Version: weir.Micros(r.uint64()), Hash: r.uint64()}
+	e.At = e.Version + r.time()
+	if r.err != nil {
+		return state.Entry{}, fmt.Errorf("read entry of %d bytes: %w", len(b), r.err)
 	}
-	return state.Entry{
-		Position: weir.Position(binary.LittleEndian.Uint64(b)),
-		Version:  weir.Micros(binary.LittleEndian.Uint64(b[8:])),
-		Hash:     binary.LittleEndian.Uint64(b[16:]),
-	}, nil
+	if len(r.rest) > 0 {
+		e.Doc = bytes.Clone(r.rest)
+	}
+	return e, nil
 }
 
 type numbered struct {
@@ -140,13 +207,19 @@ type numbered struct {
 	n   int
 }
 
-// sortedKeys hashes keys and sorts them: neighbours share blocks.
-func sortedKeys(keys []state.ItemKey) []numbered {
-	sorted := make([]numbered, len(keys))
+// sortedKeys hashes keys, drops those that the filter knows to be new, and sorts
+// the others: neighbours share blocks.
+func sortedKeys(keys []state.ItemKey, f *filter) []numbered {
+	sorted := make([]numbered, 0, len(keys))
 	for n, k := range keys {
-		sorted[n] = numbered{seenKey(k), n}
+		key := seenKey(k)
+		if f == nil || f.mayHave(&key) {
+			sorted = append(sorted, numbered{key, n})
+		}
 	}
-	slices.SortFunc(sorted, func(a, b numbered) int { return bytes.Compare(a.key[:], b.key[:]) })
+	slices.SortFunc(sorted, func(a, b numbered) int {
+		return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.n, b.n))
+	})
 	return sorted
 }
 
@@ -159,18 +232,16 @@ func (s *Seen) Lookup(ctx context.Context, keys []state.ItemKey) ([]state.Entry,
 	}
 	start := time.Now()
 	entries := make([]state.Entry, len(keys))
-	if err := s.lookup(ctx, sortedKeys(keys), entries); err != nil {
+	if err := s.lookup(ctx, sortedKeys(keys, s.filter), entries); err != nil {
 		return nil, fmt.Errorf("look up seen items: %w", explainSeen(s.dir, err))
 	}
 	s.metrics.seenLookups.Observe(time.Since(start).Seconds())
 	return entries, nil
 }
 
-// lookup walks one iterator over sorted keys. UseL6Filters: most keys are new,
-// and without the filter of the lowest level, where nearly all that was seen
-// lies, each would read a block in vain.
+// lookup walks one iterator over sorted keys.
 func (s *Seen) lookup(ctx context.Context, sorted []numbered, entries []state.Entry) (err error) {
-	iter, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{UseL6Filters: true})
+	iter, err := s.db.NewIterWithContext(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -213,12 +284,17 @@ func (s *Seen) Put(ctx context.Context, keys []state.ItemKey, entries []state.En
 		return fmt.Errorf("put seen items: %w", err)
 	}
 	start := time.Now()
-	batch := s.db.NewBatchWithSize(len(keys)*(seenKeySize+seenValueSize+4) + 64)
+	batch := s.db.NewBatchWithSize(len(keys)*(seenKeySize+seenEntrySize+4) + 64)
 	defer batch.Close()
-	var value [seenValueSize]byte
-	for i, k := range keys {
-		key := seenKey(k)
-		if err := batch.Set(key[:], appendEntry(value[:0], entries[i]), nil); err != nil {
+	var value []byte
+	for _, k := range sortedKeys(keys, nil) { // neighbours are also neighbours in memory
+		for _, f := range []*filter{s.filter, s.next} {
+			if f != nil {
+				f.add(&k.key)
+			}
+		}
+		value = appendEntry(value[:0], &entries[k.n])
+		if err := batch.Set(k.key[:], value, nil); err != nil {
 			return fmt.Errorf("put seen items: %w", err)
 		}
 	}
@@ -226,6 +302,9 @@ func (s *Seen) Put(ctx context.Context, keys []state.ItemKey, entries []state.En
 		return fmt.Errorf("put seen items: %w", err)
 	}
 	s.metrics.seenPuts.Observe(time.Since(start).Seconds())
+	if s.filter != nil && s.filter.crowded() && s.filter.size() < s.filterLimit {
+		s.startFill(filterSize(4*s.filter.keys.Load(), s.filterLimit))
+	}
 	return nil
 }
 
@@ -257,11 +336,14 @@ func (s *Seen) check() error {
 
 func (s *Seen) close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
 		return nil
 	}
-	s.closed = true
+	close(s.stop)
+	s.fills.Wait()
 	defer s.cache.Unref()
 	return s.db.Close()
 }
@@ -290,4 +372,11 @@ func (q quiet) Fatalf(format string, args ...any) {
 // isLocked reports whether another process, or this one, has the index open.
 func isLocked(err error) bool {
 	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "lock held by current process")
+}
+
+func tune(name string, usual int64) int64 {
+	if n, err := strconv.ParseInt(os.Getenv("TUNE_"+name), 10, 64); err == nil {
+		return n
+	}
+	return usual
 }

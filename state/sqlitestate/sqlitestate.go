@@ -1,11 +1,12 @@
 // Package sqlitestate keeps the state on one machine, in one directory: the
-// identities, sessions and positions in the SQLite database state.db, the index
-// of seen items in the log-structured store seen/, and the documents of the
+// identities, sessions, conversions and positions in the SQLite database state.db,
+// the index of seen items in the log-structured store seen/, and the documents of the
 // control plane in control.db. docs/format/state.md describes the files.
 //
 // There is one writer: a Tx has the whole store to itself from Begin to the end,
 // so that no two micro-batches ever touch the same user, and a commit can hardly
-// be fenced. Everything that waits is the next Begin.
+// be fenced. Everything that waits is the next Begin. Users who are held for longer
+// (Hold) are noted in memory, as the process is the only one.
 //
 // state.db and seen/ belong to one process, and can be rebuilt from the archive.
 // control.db cannot; it may be used by several processes at once, with
@@ -13,8 +14,10 @@
 package sqlitestate
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +26,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,6 +53,9 @@ type Options struct {
 	// checked when it is opened (about a second per GiB). Default 512 MiB;
 	// negative: never.
 	CheckUpTo int64
+	// LockWait is how long Begin waits for users whom somebody holds, before it goes
+	// on without them. Default 100 ms; negative: not at all.
+	LockWait time.Duration
 }
 
 func (o *Options) withDefaults() Options {
@@ -66,8 +73,15 @@ func (o *Options) withDefaults() Options {
 	if out.CheckUpTo == 0 {
 		out.CheckUpTo = 512 << 20
 	}
+	if out.LockWait == 0 {
+		out.LockWait = 100 * time.Millisecond
+	}
 	return out
 }
+
+// form of state.db, its documents included, and of seen/. A change that is not
+// worth a migration, as `weir rebuild` makes both anew, gives it the next number.
+const form = 2
 
 // pageSize of state.db. A micro-batch changes users who lie scattered over the
 // file, and writes each page twice: smaller pages than the usual 4 KiB halve
@@ -86,6 +100,9 @@ type Store struct {
 	turn   chan struct{}
 	writer *writer  // nil: must be opened first
 	known  registry // what the writer remembers between transactions
+
+	holds    holds
+	lockWait time.Duration
 
 	mu      sync.RWMutex // guards readers: shared while one is used
 	readers *sql.DB      // nil: closed
@@ -109,11 +126,14 @@ func Open(dir string, options *Options) (*Store, error) {
 		log:        o.Logger,
 		metrics:    newMetrics(o.Metrics),
 		turn:       make(chan struct{}, 1),
+		holds:      holds{held: map[state.Key]bool{}, open: map[state.Key]bool{}, changed: make(chan struct{})},
+		lockWait:   o.LockWait,
 		wal:        newWALLimits(),
 		checkpoint: make(chan struct{}, 1),
 		file: &file{
 			path:      filepath.Join(dir, "state.db"),
 			folder:    "state",
+			form:      form,
 			pageSize:  pageSize,
 			cache:     o.Memory / 4, // the writer's; see openReaders
 			checkUpTo: o.CheckUpTo,
@@ -129,6 +149,9 @@ func Open(dir string, options *Options) (*Store, error) {
 	s.seen = seen
 	if err := s.open(context.Background()); err != nil {
 		return nil, errors.Join(err, seen.close())
+	}
+	if err := s.pair(); err != nil {
+		return nil, errors.Join(err, s.shut(), seen.close())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -154,6 +177,37 @@ func (s *Store) open(ctx context.Context) (err error) {
 	s.mu.Unlock()
 	s.known = registry{}
 	return nil
+}
+
+// pair refuses a state.db and a seen/ that were not written together: an item
+// whose effects are lost would be taken for a duplicate, or counted twice. seen/
+// is marked with the id of state.db before anything is in either.
+func (s *Store) pair() error {
+	var id []byte
+	written := false
+	err := s.writer.query("SELECT id, EXISTS (SELECT 1 FROM workspaces) OR EXISTS (SELECT 1 FROM positions) FROM pair", nil, func(row []driver.Value) error {
+		id, written = row[0].([]byte), row[1].(int64) != 0
+		return nil
+	})
+	if err != nil {
+		return s.file.explain("open", err)
+	}
+	mark, filled, err := s.seen.contents()
+	switch {
+	case err != nil:
+		return err
+	case filled && mark == nil:
+		return outdated(s.seen.dir)
+	case bytes.Equal(mark, id):
+		return nil
+	case filled || written:
+		return &weir.Error{
+			Code:    "state_incomplete",
+			Message: fmt.Sprintf("%s and %s were not written together: one of them is lost, or from elsewhere; run `weir rebuild`, which makes both anew from the archive", s.file.path, s.seen.dir),
+			Err:     state.ErrDamaged,
+		}
+	}
+	return s.seen.mark(id)
 }
 
 // openReaders opens the connections of the View. They cannot write.
@@ -189,6 +243,9 @@ func (s *Store) shut() error {
 // take waits for the turn and makes sure that there is a writer. Who gets no
 // error must call release.
 func (s *Store) take(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err // a free turn is not to be had by chance
+	}
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():

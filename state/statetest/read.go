@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/weirhq/weir"
@@ -79,84 +78,6 @@ func testViewScan(t *testing.T, f *fixture) {
 	if err := f.store.View().Scan(f.ctx(), "unknown", func(*weir.Identity) error { return enough }); err != nil {
 		t.Errorf("scan of an unknown workspace: %v", err)
 	}
-}
-
-func items(n int) (keys []state.ItemKey, entries []state.Entry) {
-	for i := range n {
-		keys = append(keys, state.ItemKey{Workspace: acme, Kind: weir.KindPageview, ID: fmt.Sprint("item-", i*7919)})
-		entries = append(entries, state.Entry{Position: weir.At(i%16, uint64(i+1)), Version: weir.Micros(i - 5), Hash: uint64(i) << 50})
-	}
-	return keys, entries
-}
-
-func (f *fixture) lookup(keys []state.ItemKey) []state.Entry {
-	f.t.Helper()
-	entries, err := f.store.Seen().Lookup(f.ctx(), keys)
-	if err != nil {
-		f.t.Fatalf("look up: %v", err)
-	}
-	return entries
-}
-
-func (f *fixture) put(keys []state.ItemKey, entries []state.Entry) {
-	f.t.Helper()
-	if err := f.store.Seen().Put(f.ctx(), keys, entries); err != nil {
-		f.t.Fatalf("put: %v", err)
-	}
-}
-
-func testSeen(t *testing.T, f *fixture) {
-	keys, entries := items(3000)
-	equal(t, "an empty index", f.lookup(keys), make([]state.Entry, len(keys)))
-	equal(t, "no keys", len(f.lookup(nil)), 0)
-	f.put(nil, nil)
-	f.put(keys[:2000], entries[:2000])
-	f.reopen()
-	want := slices.Concat(entries[:2000], make([]state.Entry, 1000))
-	equal(t, "half of it", f.lookup(keys), want)
-
-	// Replaced, and asked for in another order and twice.
-	entries[7].Version, entries[7].Hash = 1<<60, 1<<63+1
-	f.put(keys[7:8], entries[7:8])
-	equal(t, "replaced", f.lookup([]state.ItemKey{keys[9], keys[7], keys[2500], keys[7]}),
-		[]state.Entry{entries[9], entries[7], {}, entries[7]})
-	if err := f.store.Seen().Put(f.ctx(), keys[:2], entries[:1]); err == nil {
-		t.Error("two keys and one entry: no error")
-	}
-}
-
-func testSeenKeysApart(t *testing.T, f *fixture) {
-	keys := []state.ItemKey{
-		{Workspace: "a", Kind: "b", ID: "c"}, {Workspace: "b", Kind: "b", ID: "c"}, {Workspace: "a", Kind: "c", ID: "c"}, {Workspace: "a", Kind: "b", ID: "d"},
-		{Workspace: "ab", Kind: "", ID: "c"}, {Workspace: "", Kind: "ab", ID: "c"}, {Workspace: "a", Kind: "", ID: "bc"}, {Workspace: "a", Kind: "b", ID: "c\x00"}, {},
-	}
-	var entries []state.Entry
-	for i := range keys {
-		entries = append(entries, state.Entry{Position: weir.Position(i + 1)})
-	}
-	f.put(keys, entries)
-	equal(t, "entries", f.lookup(keys), entries)
-}
-
-func testSeenByMany(t *testing.T, f *fixture) {
-	keys, entries := items(2000)
-	var wait sync.WaitGroup
-	const workers = 4
-	for w := range workers {
-		wait.Go(func() {
-			for n := w * 100; n < len(keys); n += workers * 100 {
-				if err := f.store.Seen().Put(f.ctx(), keys[n:n+100], entries[n:n+100]); err != nil {
-					t.Error(err)
-				}
-				got, err := f.store.Seen().Lookup(f.ctx(), keys[n:n+100])
-				if err != nil || !slices.Equal(got, entries[n:n+100]) {
-					t.Errorf("worker %d does not find what it put: %v", w, err)
-				}
-			}
-		})
-	}
-	wait.Wait()
-	equal(t, "all", f.lookup(keys), entries)
 }
 
 func testClose(t *testing.T, f *fixture) {

@@ -7,7 +7,6 @@
 package statetest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,11 +36,22 @@ func Test(t *testing.T, newHarness func(t *testing.T) Harness) {
 	}{
 		{"EmptyStore", testEmptyStore},
 		{"ReadsBackWhatWasCommitted", testReadsBack},
+		{"IdentitiesAreWhole", testIdentitiesAreWhole},
+		{"SessionsAreWhole", testSessionsAreWhole},
+		{"ConversionsAreWhole", testConversionsAreWhole},
 		{"LoadsWholePersons", testLoadsWholePersons},
 		{"PersonsPart", testPersonsPart},
 		{"WorkspacesAreApart", testWorkspacesAreApart},
 		{"AnyTextIsAnID", testAnyTextIsAnID},
 		{"ManyAtOnce", testManyAtOnce},
+		{"SessionsOfSpans", testSessionsOf},
+		{"SessionsOfManySpans", testSessionsOfMany},
+		{"SessionsOfThoseWhoChange", testSessionsOfChanged},
+		{"SessionsChangeTheirIDs", testSessionIDs},
+		{"SessionsAreRemoved", testSessionsRemoved},
+		{"ConversionsOfOwners", testConversionsOf},
+		{"ConversionsChange", testConversionsChange},
+		{"Marks", testMarks},
 		{"RollbackLeavesNoTrace", testRollback},
 		{"FailedCommitLeavesNoTrace", testFailedCommit},
 		{"TransactionsEndOnce", testEndsOnce},
@@ -50,10 +60,19 @@ func Test(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"WorkersAreFenced", testFenced},
 		{"CountersAreDense", testCounters},
 		{"WaitingEndsWithContext", testWaitingEnds},
+		{"HeldUsersAreContended", testHoldContends},
+		{"HeldMembersHoldTheirPersons", testHoldPersons},
+		{"HoldsWaitForEachOther", testHoldsWait},
+		{"HoldsWaitForTransactions", testHoldWaitsForTx},
+		{"HoldsOfMany", testHoldsOfMany},
 		{"ModelOfRandomCommits", testModel},
 		{"ViewOfPersons", testViewPersons},
 		{"ViewScansInOrder", testViewScan},
+		{"ViewOfSessions", testViewSessions},
+		{"ViewOfConversions", testViewConversions},
+		{"ViewOfWorkspaces", testViewWorkspaces},
 		{"SeenRemembers", testSeen},
+		{"SeenRemembersAll", testSeenEntries},
 		{"SeenKeysAreApart", testSeenKeysApart},
 		{"SeenByMany", testSeenByMany},
 		{"OutboxKeepsOrder", testOutbox},
@@ -132,11 +151,21 @@ func (f *fixture) take(tx state.Tx, ws weir.WorkspaceID, c state.Counter, n int)
 	return first
 }
 
+// noon is a time as items have it; microseconds before and after it must tell.
+const noon weir.Micros = 1_700_000_000_000_001
+
 // identity is one that is its own person, with something in every field.
 func identity(ws weir.WorkspaceID, id string, number uint32) *weir.Identity {
 	i := &weir.Identity{
-		Workspace: ws, ID: id, Number: number, Person: number, Authenticated: number%2 == 0,
-		CreatedAt: weir.Micros(1_700_000_000_000_000 + int64(number)), FirstSeen: -5, LastSeen: weir.Micros(number),
+		Workspace: ws, ID: id, Number: number, Person: number,
+		Authenticated: number%2 == 0, Key: number%3 == 0, Converts: number%5 == 0, Attends: number%7 == 0,
+		CreatedAt: noon + weir.Micros(number), FirstSeen: -5, LastSeen: weir.Micros(number),
+		Edges: []weir.Edge{
+			{From: id, To: "known", At: noon, Item: "user_alias/x", Rule: weir.RuleAlias},
+			{From: id, To: id, At: -6, Item: "", Rule: weir.RuleKey + "email"},
+		},
+		Incoming:  []weir.Edge{{From: "other", To: id, Item: "order/1", Rule: weir.RuleItem}},
+		Retracted: []string{"ZQ.1", "ZQ.2"},
 	}
 	i.Traits.Set(weir.Stamp{At: 1, Item: "item-1"},
 		weir.Property{Name: "plan", Value: weir.Text("pro")},
@@ -149,11 +178,29 @@ func identity(ws weir.WorkspaceID, id string, number uint32) *weir.Identity {
 
 func session(ws weir.WorkspaceID, id string, number uint32) *weir.Session {
 	s := &weir.Session{
-		Workspace: ws, ID: id, Number: number, User: "user-" + id, Device: "device",
-		StartedAt: 10, LastSeen: weir.Micros(number) + 10,
+		Workspace: ws, ID: id, Number: number, Origin: weir.Origin(number % 4), User: "user-" + id, Owner: number + 1, Device: "device",
+		StartedAt: noon - 10, EndedAt: noon + weir.Micros(number),
+		Points: []weir.Point{
+			{Item: uint64(number), At: noon, Lead: 10, Flags: weir.PointPageview | weir.PointInteractive | weir.PointEvent,
+				Source: []weir.Property{{Name: "utm_source", Value: weir.Text("news")}}},
+			{Item: 1 << 63, At: noon + weir.Micros(number)},
+		},
 	}
 	s.Fields.Set(weir.Stamp{At: 3, Item: "item-3"}, weir.Property{Name: "utm_source", Value: weir.Text("news")})
 	return s
+}
+
+// conversion is one with something in every field.
+func conversion(ws weir.WorkspaceID, id string, owner uint32) *weir.Conversion {
+	return &weir.Conversion{
+		Workspace: ws, ID: id, Goal: "order", User: "user-" + id, Owner: owner, At: noon + weir.Micros(owner),
+		Value: 12_345, Currency: "USD", Amount: 13_579, Unpriced: owner%2 == 0, Cancelled: owner%3 == 0,
+		Fields: []weir.Property{{Name: "sku", Value: weir.Text("a-1")}, {Name: "total_price", Value: weir.Num(123.45)}},
+		Touches: []weir.Touch{
+			{Session: owner, At: noon - 5, Channel: "email", Role: weir.Initiator, Credits: []int64{12_345, 0, 6_173}},
+			{Session: owner + 1, At: noon, Channel: "direct", Role: weir.Closer, Credits: []int64{0, 12_345, 6_172}},
+		},
+	}
 }
 
 func key(ws weir.WorkspaceID, id string) state.Key { return state.Key{Workspace: ws, ID: id} }
@@ -192,12 +239,10 @@ func show(v any) string {
 		return fmt.Sprintf("%+v", *x)
 	case *weir.Session:
 		return fmt.Sprintf("%+v", *x)
+	case *weir.Conversion:
+		return fmt.Sprintf("%+v", *x)
 	}
 	return fmt.Sprintf("%+v", v)
-}
-
-func byNumber(list []*weir.Identity) []*weir.Identity {
-	return slices.SortedFunc(slices.Values(list), func(a, b *weir.Identity) int { return cmp.Compare(a.Number, b.Number) })
 }
 
 func wantErr(t *testing.T, what string, err, target error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,19 +15,18 @@ import (
 )
 
 func testEmptyStore(t *testing.T, f *fixture) {
-	s := f.load(state.Need{Users: users(acme, "u1", "u2"), Sessions: users(acme, "s1"), Partitions: []int{0, 7}})
-	if len(s.Identities)+len(s.Sessions) > 0 {
-		t.Errorf("an empty store knows %v and %v", s.Identities, s.Sessions)
+	s := f.load(state.Need{Users: users(acme, "u1", "u2"), Sessions: users(acme, "s1"), Conversions: users(acme, "c1"), Partitions: []int{0, 7}})
+	if len(s.Identities)+len(s.Sessions)+len(s.Conversions)+len(s.Contended) > 0 {
+		t.Errorf("an empty store knows %v, %v, %v and %v", s.Identities, s.Sessions, s.Conversions, s.Contended)
 	}
 	equal(t, "positions", s.Applied, map[int]uint64{0: 0, 7: 0})
-	if s := f.load(state.Need{}); s.Identities == nil || s.Sessions == nil || s.Applied == nil {
+	if s := f.load(state.Need{}); s.Identities == nil || s.Sessions == nil || s.Conversions == nil || s.Applied == nil {
 		t.Error("a map of the snapshot is nil; callers write to it")
 	}
 }
 
 func testReadsBack(t *testing.T, f *fixture) {
 	one, two := identity(acme, "u1", 1), identity(acme, "u2", 2)
-	one.Edges = []weir.Edge{{From: "u1", To: "u2", At: 5, Item: "user_alias/x", Rule: weir.RuleAlias}, {From: "u1", To: "u9", At: -6, Item: "y", Rule: "other"}}
 	bare := &weir.Identity{Workspace: acme, ID: "bare", Number: 3, Person: 3}
 	first := session(acme, "s1", 1)
 	f.write(state.Changes{
@@ -53,6 +54,39 @@ func testReadsBack(t *testing.T, f *fixture) {
 	equal(t, "replaced", s.Identities[key(acme, "u1")], one)
 	equal(t, "untouched", s.Identities[key(acme, "u2")], two)
 	equal(t, "replaced session", s.Sessions[key(acme, "s1")], first)
+}
+
+// testIdentitiesAreWhole: every field, whatever its value, and each flag by
+// itself.
+func testIdentitiesAreWhole(t *testing.T, f *fixture) {
+	var want []*weir.Identity
+	for flags := range 16 {
+		want = append(want, &weir.Identity{
+			Workspace: acme, ID: fmt.Sprint("flags", flags), Number: uint32(flags + 1), Person: uint32(flags + 1),
+			Authenticated: flags&1 != 0, Key: flags&2 != 0, Converts: flags&4 != 0, Attends: flags&8 != 0,
+		})
+	}
+	extreme := identity(acme, "extreme", math.MaxUint32)
+	extreme.CreatedAt, extreme.FirstSeen, extreme.LastSeen = math.MinInt64, math.MaxInt64, math.MinInt64
+	extreme.Edges, extreme.Incoming, extreme.Retracted = nil, nil, nil
+	for n := range 300 {
+		other := fmt.Sprint("other", n)
+		extreme.Edges = append(extreme.Edges, weir.Edge{From: "extreme", To: other, At: weir.Micros(n), Item: other, Rule: weir.RuleMerge})
+		extreme.Incoming = append(extreme.Incoming, weir.Edge{From: other, To: "extreme", At: -weir.Micros(n), Rule: weir.RuleKey + weir.EdgeRule(other)})
+		extreme.Retracted = append(extreme.Retracted, extreme.Edges[n].ID())
+	}
+	extreme.Incoming = append(extreme.Incoming, weir.Edge{}, weir.Edge{From: "neither end", To: "is its own", At: math.MinInt64})
+	want = append(want, extreme)
+	f.write(state.Changes{Identities: want})
+	f.reopen()
+	var need state.Need
+	for _, i := range want {
+		need.Users = append(need.Users, key(acme, i.ID))
+	}
+	got := f.load(need).Identities
+	for _, i := range want {
+		equal(t, i.ID, got[key(acme, i.ID)], i)
+	}
 }
 
 // persons writes a1+a2+a3 as one person and b as another.
@@ -92,11 +126,14 @@ func testWorkspacesAreApart(t *testing.T, f *fixture) {
 	f.write(state.Changes{
 		Identities: []*weir.Identity{mine, theirs, second},
 		Sessions:   []*weir.Session{session(acme, "s", 1), session(other, "s", 1)},
+		// Named alike, of owners of one number.
+		Conversions: []*weir.Conversion{conversion(acme, "c", 1), conversion(other, "c", 1)},
 	})
-	s := f.load(state.Need{Users: users(acme, "u", "v"), Sessions: users(other, "s")})
+	s := f.load(state.Need{Users: users(acme, "u", "v"), Sessions: users(other, "s"), Conversions: users(other, "c")})
 	equal(t, "identities of acme", loaded(s), []string{"u"})
 	equal(t, "mine", s.Identities[key(acme, "u")], mine)
-	equal(t, "sessions", len(s.Sessions), 1)
+	equal(t, "sessions", s.Sessions, map[state.Key]*weir.Session{key(other, "s"): session(other, "s", 1)})
+	equal(t, "conversions", s.Conversions, map[state.Key]*weir.Conversion{key(other, "c"): conversion(other, "c", 1)})
 	equal(t, "theirs", f.load(state.Need{Users: users(other, "v")}).Identities[key(other, "u")], theirs)
 
 	tx := f.begin(state.Need{})
@@ -114,15 +151,19 @@ func testAnyTextIsAnID(t *testing.T, f *fixture) {
 	for n, id := range strange {
 		changes.Identities = append(changes.Identities, identity(acme, id, uint32(n+1)))
 		changes.Sessions = append(changes.Sessions, session(acme, id, uint32(n+1)))
+		changes.Conversions = append(changes.Conversions, conversion(acme, id, uint32(n+1)))
 	}
 	f.write(changes)
-	s := f.load(state.Need{Users: users(acme, strange...), Sessions: users(acme, strange...)})
+	s := f.load(state.Need{Users: users(acme, strange...), Sessions: users(acme, strange...), Conversions: users(acme, strange...)})
 	for n, id := range strange {
 		if i := s.Identities[key(acme, id)]; i == nil || i.Number != uint32(n+1) {
 			t.Errorf("identity %.20q: got %v", id, i)
 		}
 		if x := s.Sessions[key(acme, id)]; x == nil || x.Number != uint32(n+1) {
 			t.Errorf("session %.20q: got %v", id, x)
+		}
+		if c := s.Conversions[key(acme, id)]; c == nil || c.Owner != uint32(n+1) {
+			t.Errorf("conversion %.20q: got %v", id, c)
 		}
 	}
 	equal(t, "a prefix", len(f.load(state.Need{Users: users(acme, "nul")}).Identities), 0)
@@ -137,6 +178,8 @@ func testManyAtOnce(t *testing.T, f *fixture) {
 		one.Person = uint32((i-1)/3*3 + 1) // persons of three
 		changes.Identities = append(changes.Identities, one)
 		changes.Sessions = append(changes.Sessions, session(acme, fmt.Sprint("s", i), uint32(i)))
+		changes.Conversions = append(changes.Conversions, conversion(acme, fmt.Sprint("c", i), uint32(i)))
+		need.Conversions = append(need.Conversions, key(acme, fmt.Sprint("c", i)), key(acme, fmt.Sprint("none", i)))
 		if i%3 == 0 || i == n {
 			need.Users = append(need.Users, key(acme, one.ID))
 		}
@@ -146,6 +189,7 @@ func testManyAtOnce(t *testing.T, f *fixture) {
 	s := f.load(need)
 	equal(t, "identities", len(s.Identities), n)
 	equal(t, "sessions", len(s.Sessions), n)
+	equal(t, "conversions", len(s.Conversions), n)
 	for _, want := range changes.Identities {
 		if got := s.Identities[key(acme, want.ID)]; got == nil || got.Number != want.Number || got.Person != want.Person {
 			t.Fatalf("identity %s: got %v", want.ID, got)
@@ -170,25 +214,73 @@ func testRollback(t *testing.T, f *fixture) {
 	equal(t, "position", s.Applied[1], 0)
 }
 
+// everything is a change of every sort to what testFailedCommit has written.
+func everything() state.Changes {
+	return state.Changes{
+		Identities:         []*weir.Identity{identity(acme, "u3", 3), identity("fresh", "u", 1)},
+		Sessions:           []*weir.Session{session(acme, "s2", 1), session(acme, "s3", 3)},
+		Conversions:        []*weir.Conversion{conversion(acme, "c1", 9), conversion(acme, "c3", 3)},
+		RemovedSessions:    users(acme, "s4"),
+		RemovedConversions: users(acme, "c4"),
+		Marks:              map[state.Key]string{key(acme, "m1"): "changed", key(acme, "m2"): "", key("", "m3"): "new"},
+		Outbox:             []state.Effect{effect("mail", 1)},
+		Applied:            map[int]uint64{1: 6},
+	}
+}
+
 func testFailedCommit(t *testing.T, f *fixture) {
-	f.write(state.Changes{Identities: []*weir.Identity{identity(acme, "u1", 1)}, Applied: map[int]uint64{1: 5}})
-	// A number that another identity has is refused, and all with it.
-	tx := f.begin(state.Need{Partitions: []int{1}})
-	err := tx.Commit(f.ctx(), state.Changes{
-		Identities: []*weir.Identity{identity(acme, "u3", 3), identity(acme, "u2", 1)},
-		Applied:    map[int]uint64{1: 6},
-	})
-	if err == nil {
-		t.Error("a number was given to two identities")
+	before := state.Changes{
+		Identities:  []*weir.Identity{identity(acme, "u1", 1)},
+		Sessions:    []*weir.Session{session(acme, "s1", 1), session(acme, "s4", 4)},
+		Conversions: []*weir.Conversion{conversion(acme, "c1", 1), conversion(acme, "c4", 4)},
+		Marks:       map[state.Key]string{key(acme, "m1"): "one", key(acme, "m2"): "two"},
+		Applied:     map[int]uint64{1: 5},
+	}
+	f.write(before)
+	unchanged := func(what string) {
+		t.Helper()
+		s := f.load(state.Need{Users: slices.Concat(users(acme, "u1", "u2", "u3"), users("fresh", "u")), Partitions: []int{1}})
+		equal(t, what+": identities", loaded(s), []string{"u1"})
+		equal(t, what+": position", s.Applied[1], 5)
+		equal(t, what+": sessions", f.scanSessions(acme), before.Sessions)
+		equal(t, what+": conversions", f.scanConversions(acme), before.Conversions)
+		equal(t, what+": marks", []string{f.mark(acme, "m1"), f.mark(acme, "m2"), f.mark("", "m3")}, []string{"one", "two", ""})
+		effects, _ := f.waiting("mail", 0, 10)
+		equal(t, what+": effects", len(effects), 0)
+		list, err := f.store.View().Workspaces(f.ctx())
+		if err != nil || !slices.Equal(list, []weir.WorkspaceID{acme}) {
+			t.Errorf("%s: workspaces are %v, %v", what, list, err)
+		}
+	}
+	for what, spoil := range map[string]func(*state.Changes){
+		"a number that another identity has": func(c *state.Changes) { c.Identities = append(c.Identities, identity(acme, "u2", 1)) },
+		"an identity without a number":       func(c *state.Changes) { c.Identities = append(c.Identities, identity(acme, "u2", 0)) },
+		"a session without a number":         func(c *state.Changes) { c.Sessions = append(c.Sessions, session(acme, "s9", 0)) },
+		"an id for two sessions":             func(c *state.Changes) { c.Sessions = append(c.Sessions, session(acme, "s3", 9)) },
+		"an effect without a topic":          func(c *state.Changes) { c.Outbox = append(c.Outbox, effect("", 2)) },
+		"a position that nobody asked for":   func(c *state.Changes) { c.Applied[2] = 1 },
+	} {
+		tx := f.begin(state.Need{Partitions: []int{1}, Sessions: users(acme, "s1", "s4"), Conversions: users(acme, "c1")})
+		f.take(tx, "fresh", state.IdentityNumber, 1)
+		changes := everything()
+		spoil(&changes)
+		if err := tx.Commit(f.ctx(), changes); err == nil {
+			t.Errorf("%s: no error", what)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Errorf("%s: rollback after it: %v", what, err)
+		}
+		unchanged(what)
 	}
 	canceled, cancel := context.WithCancel(f.ctx())
-	tx = f.begin(state.Need{Partitions: []int{1}})
+	tx := f.begin(state.Need{Partitions: []int{1}})
 	cancel()
-	err = tx.Commit(canceled, state.Changes{Identities: []*weir.Identity{identity(acme, "u3", 3)}, Applied: map[int]uint64{1: 6}})
-	wantErr(t, "commit with a context that has ended", err, context.Canceled)
-	s := f.load(state.Need{Users: users(acme, "u1", "u2", "u3"), Partitions: []int{1}})
-	equal(t, "identities", loaded(s), []string{"u1"})
-	equal(t, "position", s.Applied[1], 5)
+	wantErr(t, "commit with a context that has ended", tx.Commit(canceled, everything()), context.Canceled)
+	unchanged("a context that has ended")
+	f.reopen()
+	unchanged("after opening again")
+	f.write(everything()) // which is sound
+	equal(t, "position in the end", f.load(state.Need{Partitions: []int{1}}).Applied[1], 6)
 }
 
 func testEndsOnce(t *testing.T, f *fixture) {
@@ -237,21 +329,27 @@ func testPositions(t *testing.T, f *fixture) {
 }
 
 // testFenced lets workers advance the same position from where they found it.
-// Whether they wait for each other or the later is fenced, no advance is lost.
+// Whether they wait for each other or the later is fenced, no advance is lost, and
+// of who was fenced nothing is there.
 func testFenced(t *testing.T, f *fixture) {
 	const workers, rounds = 4, 10
 	var won [workers]int
 	var wait sync.WaitGroup
 	for w := range workers {
 		wait.Go(func() {
-			for range rounds {
+			for round := range rounds {
 				tx, err := f.store.Begin(f.ctx(), state.Need{Partitions: []int{5}})
 				if err != nil {
 					t.Errorf("begin: %v", err)
 					return
 				}
 				at := tx.Snapshot().Applied[5]
-				err = tx.Commit(f.ctx(), state.Changes{Applied: map[int]uint64{5: at + 1}})
+				mine := fmt.Sprintf("%d of %d", round, w)
+				err = tx.Commit(f.ctx(), state.Changes{
+					Conversions: []*weir.Conversion{conversion(acme, mine, uint32(w+1))},
+					Marks:       map[state.Key]string{key(acme, "last"): mine},
+					Applied:     map[int]uint64{5: at + 1},
+				})
 				if err == nil {
 					won[w]++
 				} else if !errors.Is(err, state.ErrFenced) {
@@ -262,12 +360,16 @@ func testFenced(t *testing.T, f *fixture) {
 	}
 	wait.Wait()
 	total := 0
-	for _, n := range won {
+	for w, n := range won {
 		total += n
+		equal(t, fmt.Sprint("conversions of worker ", w), len(f.conversionsOf(always(uint32(w+1)))), n)
 	}
 	equal(t, "position", f.load(state.Need{Partitions: []int{5}}).Applied[5], uint64(total))
 	if total == 0 {
 		t.Error("no worker ever got through")
+	}
+	if last := f.mark(acme, "last"); f.load(state.Need{Conversions: users(acme, last)}).Conversions[key(acme, last)] == nil {
+		t.Errorf("the mark %q is of a batch that was fenced", last)
 	}
 }
 
