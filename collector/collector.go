@@ -52,7 +52,8 @@ type Options struct {
 	Burst int
 
 	// Allow reports whether a key may send items of a kind; one that may not has
-	// them rejected (and kept). Default: public keys may not send orders.
+	// them rejected (and kept). Default: public keys may not send orders nor join
+	// known users, unless the workspace lets them.
 	Allow func(*workspace.Grant, weir.Kind) bool
 
 	// Ready returns an error while no items must be taken, for example because

@@ -56,7 +56,20 @@ func (c *Collector) authenticate(w http.ResponseWriter, r *http.Request, text st
 }
 
 // publicMaySend is the default of Options.Allow: anybody who reads a page has
-// its key, and must not be able to make up orders with it.
+// its key, and must not be able to make up orders with it, nor to make one person
+// of two known users, unless the workspace lets browsers do so. To take an edge
+// back needs a secret key in any case.
 func publicMaySend(grant *workspace.Grant, kind weir.Kind) bool {
-	return grant.Client == weir.ClientServer || kind != weir.KindOrder
+	if grant.Client == weir.ClientServer {
+		return true
+	}
+	switch kind {
+	case weir.KindOrder:
+		return grant.Browsers.MaySendOrders
+	case weir.KindMerge:
+		return grant.Browsers.MayLinkKnownUsers
+	case weir.KindRetract:
+		return false
+	}
+	return true
 }

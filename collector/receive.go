@@ -165,10 +165,7 @@ func (c *Collector) judge(q *request) {
 	for _, i := range q.batch.Items {
 		head, rejection := item.Head{}, i.Rejected
 		if rejection == nil {
-			head, rejection = item.Check(i.Raw, c.options.Limits.Item)
-		}
-		if rejection == nil && !c.options.Allow(&q.grant, head.Kind) {
-			rejection = &weir.Rejection{Code: "not_allowed", Field: "kind", Message: "This key may not send items of kind " + string(head.Kind) + ". Send them from a server, with a secret key."}
+			head, rejection = c.verdict(&q.grant, i.Raw)
 		}
 		if rejection != nil && i.Index != last {
 			last = i.Index
@@ -186,6 +183,15 @@ func (c *Collector) judge(q *request) {
 		})
 	}
 	q.answer.accepted = q.batch.Sent - len(q.answer.rejected)
+}
+
+// verdict judges one item that comes with a key.
+func (c *Collector) verdict(grant *workspace.Grant, raw []byte) (item.Head, *weir.Rejection) {
+	head, rejection := item.Check(raw, c.options.Limits.Item)
+	if rejection == nil && !c.options.Allow(grant, head.Kind) {
+		rejection = &weir.Rejection{Code: "not_allowed", Field: "kind", Message: "This key may not send items of kind " + string(head.Kind) + ". Send them from a server, with a secret key."}
+	}
+	return head, rejection
 }
 
 // store appends the records to the queue, and waits for their outcomes if the

@@ -24,6 +24,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/live"
@@ -32,7 +33,8 @@ import (
 	"github.com/weirhq/weir/workspace"
 )
 
-// Parts are what the dashboard shows. All are required.
+// Parts are what the dashboard shows and acts on. All are required but those that
+// say otherwise.
 type Parts struct {
 	Directory *workspace.Directory
 	Events    eventstore.Store
@@ -40,6 +42,34 @@ type Parts struct {
 	Archive   archive.Archive
 	Queue     Lagger
 	Hub       *live.Hub
+	// Intake stores the items that people make here. nil: merges and replays are
+	// answered 503.
+	Intake Intake
+	// History says how far the past follows the settings. nil: nobody knows.
+	History History
+	// Sessions lists people's visits. nil: they are not shown.
+	Sessions Sessions
+}
+
+// Intake takes items in that come from no sender. *collector.Collector is one.
+type Intake interface {
+	NewReceipt() string
+	// Judge gives a record its verdict and its user, as if it arrived now in a
+	// workspace that lets browsers do so much.
+	Judge(r *weir.Record, browsers workspace.Browsers)
+	// Submit returns when the records are durable. The error wraps queue.ErrFull or
+	// queue.ErrClosed where that is the reason.
+	Submit(ctx context.Context, records []weir.Record) error
+}
+
+// History derives the past again in the background when settings change.
+type History interface {
+	Progress(ctx context.Context, ws weir.WorkspaceID) (workspace.Progress, error)
+}
+
+// Sessions lists the sessions of identities, by their numbers and in any order.
+type Sessions interface {
+	Sessions(ctx context.Context, ws weir.WorkspaceID, identities []uint32) ([]*weir.Session, error)
 }
 
 // Lagger is what the dashboard asks of the queue.
@@ -96,6 +126,7 @@ type Server struct {
 	streams  *streams
 
 	heartbeat time.Duration
+	wait      time.Duration // for the outcome of what people do here
 }
 
 // New builds the server. It fails only if the web build cannot be read.
@@ -112,6 +143,7 @@ func New(parts Parts, options *Options) (*Server, error) {
 		queries:   newGate(o.QueriesAtOnce, turn),
 		streams:   newStreams(o.StreamsAtOnce),
 		heartbeat: heartbeat,
+		wait:      10 * time.Second,
 	}
 	if s.options.Health == nil {
 		s.options.Health = NewHealth(parts.Queue, &HealthOptions{Logger: o.Logger, Now: o.Now})

@@ -70,8 +70,8 @@ func TestNamesOfSources(t *testing.T) {
 		t.Errorf("body %s", rec.Body)
 	}
 	rec = w.do("viewer", "GET", "/api/v1/workspaces/acme/items", "")
-	if got := strings.Count(rec.Body.String(), `"source_name":"Web"`); got != 3 {
-		t.Errorf("%d rows with the name, want 3", got)
+	if got := strings.Count(rec.Body.String(), `"source_name":"Web"`); got != 5 {
+		t.Errorf("%d rows with the name, want 5", got)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestSearchIsBounded(t *testing.T) {
 	w := newWorld(t)
 	w.view.identities = nil
 	for i := range uint32(500) {
-		w.view.identities = append(w.view.identities, &weir.Identity{Workspace: "acme", ID: fmt.Sprintf("user-%03d", i), Number: i + 1, Person: i/2 + 1})
+		w.view.identities = append(w.view.identities, &weir.Identity{Workspace: "acme", ID: fmt.Sprintf("user-%03d", i), Number: i + 1, Person: i/2 + 1, FirstSeen: 1})
 	}
 	type list struct {
 		Users     []User
@@ -152,7 +152,7 @@ func TestSearchIsBounded(t *testing.T) {
 func TestFailingPart(t *testing.T) {
 	w := newWorld(t)
 	w.events.err = errors.New("hunter2")
-	for _, path := range []string{"/items", "/items/3.1042", "/events/names", "/properties", "/properties/plan/values", "/usage", "/users"} {
+	for _, path := range []string{"/items", "/items/3.1042", "/events/names", "/properties", "/properties/plan/values", "/usage", "/users", "/items/o-1"} {
 		rec := w.do("viewer", "GET", "/api/v1/workspaces/acme"+path, "")
 		wantProblem(t, rec, http.StatusInternalServerError, "internal")
 		if strings.Contains(rec.Body.String(), "hunter2") {

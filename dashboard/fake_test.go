@@ -13,8 +13,10 @@ import (
 	"github.com/weirhq/weir/archive"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/frame"
+	"github.com/weirhq/weir/item"
 	"github.com/weirhq/weir/query"
 	"github.com/weirhq/weir/queue"
+	"github.com/weirhq/weir/state"
 	"github.com/weirhq/weir/workspace"
 )
 
@@ -84,6 +86,7 @@ func (m *memoryDocuments) Delete(_ context.Context, collection string, ws weir.W
 type memoryEvents struct {
 	eventstore.Store // what the dashboard does not call
 	log              map[weir.WorkspaceID][]weir.Outcome
+	rows             map[weir.WorkspaceID][]eventstore.Row
 	catalogue        map[weir.WorkspaceID]*eventstore.Catalogue
 	values           map[weir.WorkspaceID][]string
 	ask              func(context.Context, weir.WorkspaceID, *query.Plan) (*query.Answer, error)
@@ -117,6 +120,18 @@ func (m *memoryEvents) Log(_ context.Context, ws weir.WorkspaceID, f eventstore.
 	return rows, m.err
 }
 
+func (m *memoryEvents) Scan(_ context.Context, ws weir.WorkspaceID, f eventstore.ScanFilter, fn func(eventstore.Row) error) error {
+	for _, r := range m.rows[ws] {
+		if !slices.Contains(f.Names, r.Name) || r.Time < f.From || r.Time >= f.To {
+			continue
+		}
+		if err := fn(r); err != nil {
+			return err
+		}
+	}
+	return m.err
+}
+
 func (m *memoryEvents) Catalogue(_ context.Context, ws weir.WorkspaceID) (*eventstore.Catalogue, error) {
 	if c := m.catalogue[ws]; c != nil {
 		return c, m.err
@@ -134,7 +149,32 @@ func (m *memoryEvents) Values(_ context.Context, ws weir.WorkspaceID, _ query.Re
 	return out, m.err
 }
 
-type memoryView struct{ identities []*weir.Identity }
+type memoryView struct {
+	state.View  // what the dashboard does not call
+	identities  []*weir.Identity
+	conversions []*weir.Conversion
+	sessions    []*weir.Session
+}
+
+func (m *memoryView) Conversions(_ context.Context, ws weir.WorkspaceID, identities []uint32) ([]*weir.Conversion, error) {
+	var out []*weir.Conversion
+	for _, c := range m.conversions {
+		if c.Workspace == ws && slices.Contains(identities, c.Owner) {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func (m *memoryView) Sessions(_ context.Context, ws weir.WorkspaceID, identities []uint32) ([]*weir.Session, error) {
+	var out []*weir.Session
+	for _, v := range m.sessions {
+		if v.Workspace == ws && slices.Contains(identities, v.Owner) {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
 
 func (m *memoryView) Person(ctx context.Context, ws weir.WorkspaceID, id string) ([]*weir.Identity, error) {
 	for _, i := range m.identities {
@@ -187,6 +227,51 @@ func (m *memoryArchive) Read(_ context.Context, at weir.Position) (weir.Record, 
 type memoryQueue struct {
 	lag queue.Lag
 	err error
+}
+
+// memoryIntake keeps what is submitted, and plays a worker if it is told to.
+type memoryIntake struct {
+	limits  item.Limits
+	made    int // receipts
+	records []weir.Record
+	work    func(weir.Record) // nil: nothing becomes of the items
+	err     error
+}
+
+func (m *memoryIntake) NewReceipt() string {
+	m.made++
+	return fmt.Sprint("rcp_made_", m.made)
+}
+
+// Judge knows no right but that of orders.
+func (m *memoryIntake) Judge(r *weir.Record, browsers workspace.Browsers) {
+	head, rejection := item.Check(r.Raw, m.limits)
+	if rejection == nil && head.Kind == weir.KindOrder && r.Client == weir.ClientPublic && !browsers.MaySendOrders {
+		rejection = &weir.Rejection{Code: "not_allowed", Field: "kind", Message: "this key may not send orders"}
+	}
+	r.UserID, r.Rejected = head.UserID, rejection
+}
+
+func (m *memoryIntake) Submit(_ context.Context, records []weir.Record) error {
+	if m.err != nil {
+		return m.err
+	}
+	m.records = append(m.records, records...)
+	for _, r := range records {
+		if m.work != nil {
+			m.work(r)
+		}
+	}
+	return nil
+}
+
+type memoryHistory struct {
+	progress workspace.Progress
+	err      error
+}
+
+func (m *memoryHistory) Progress(context.Context, weir.WorkspaceID) (workspace.Progress, error) {
+	return m.progress, m.err
 }
 
 func (m *memoryQueue) Lag(context.Context) (queue.Lag, error) { return m.lag, m.err }

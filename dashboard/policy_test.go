@@ -21,8 +21,8 @@ func (rt route) request() (method, path, body string) {
 	if method == "" {
 		method = "GET"
 	}
-	path = strings.NewReplacer("{ws}", "acme", "{position}", "3.1042", "{property}", "plan", "{id}", "u1").Replace(rt.path)
-	if method == "POST" {
+	path = strings.NewReplacer("{ws}", "acme", "{position}", "3.1042", "{property}", "plan", "{id}", "u1", "{kind}", "pageview", "{edge}", "YW5vbi0x.0123456789abcdef").Replace(rt.path)
+	if method == "POST" || method == "PUT" || method == "PATCH" {
 		body = "{}"
 	}
 	return method, path, body

@@ -41,6 +41,16 @@ func (s *Server) routes(site http.Handler) error {
 	op(api, signed, "GET", "/api/v1/me", "get-me", "Who is signed in, and where", s.me)
 
 	op(api, found, "POST", "/api/v1/workspaces", "create-workspace", "Create a workspace with its first keys", s.createWorkspace, created)
+	op(api, view, "GET", inWorkspace, "get-workspace", "The workspace", s.getWorkspace)
+	op(api, manage, "PATCH", inWorkspace, "change-workspace", "Change the name, the time zone or the currency; what is left out stays as it is", s.changeWorkspace)
+	op(api, view, "GET", inWorkspace+"/settings", "get-settings", "What the workspace has decided about the meaning of its data, and how far the past follows", s.getSettings)
+	op(api, manage, "PATCH", inWorkspace+"/settings", "change-settings", "Change settings; a member that is left out stays as it is, one that is given is replaced as a whole", s.changeSettings, large)
+	op(api, view, "GET", inWorkspace+"/channels", "get-channels", "The rules that name channels", s.getChannels)
+	op(api, manage, "PUT", inWorkspace+"/channels", "set-channels", "Replace the rules that name channels; the past follows in the background", s.setChannels, large)
+	op(api, manage, "DELETE", inWorkspace+"/channels", "reset-channels", "Go back to the rules that Weir ships", s.resetChannels)
+	op(api, view, "POST", inWorkspace+"/channels/preview", "preview-channel", "The channel of a source, by the rules in force or by others", s.previewChannel, large)
+	op(api, view, "GET", inWorkspace+"/schemas", "list-schemas", "The kinds of items and their fields", s.listSchemas)
+	op(api, view, "GET", inWorkspace+"/schemas/{kind}", "get-schema", "The fields of a kind of items", s.getSchema)
 	op(api, view, "GET", inWorkspace+"/keys", "list-keys", "Keys", s.listKeys)
 	op(api, manage, "POST", inWorkspace+"/keys", "create-key", "Create a key; a secret key's text is in this answer only", s.createKey, created)
 	op(api, manage, "DELETE", inWorkspace+"/keys/{id}", "revoke-key", "Revoke a key", s.revokeKey)
@@ -54,9 +64,15 @@ func (s *Server) routes(site http.Handler) error {
 	op(api, view, "GET", inWorkspace+"/live", "watch", "Outcomes as they happen, as server-sent events", s.watch, eventStream)
 	op(api, view, "GET", inWorkspace+"/items", "list-items", "The log: what became of every item, newest first", s.listItems)
 	op(api, view, "GET", inWorkspace+"/items/{position}", "get-item", "The receipt of one item", s.getItem)
+	op(api, manage, "POST", inWorkspace+"/items/{position}/replay", "replay-item", "Deliver an item again, judged anew", s.replayItem)
+	op(api, manage, "POST", inWorkspace+"/items/replay", "replay-items", "Deliver all items of a filter again, judged anew; newest first", s.replayItems)
 
 	op(api, view, "GET", inWorkspace+"/users", "list-users", "People, by what is said of them", s.listUsers)
 	op(api, view, "GET", inWorkspace+"/users/{id}", "get-user", "One person", s.getUser)
+	op(api, view, "GET", inWorkspace+"/users/{id}/sessions", "list-user-sessions", "A person's visits, newest first", s.listSessions)
+	op(api, view, "GET", inWorkspace+"/users/{id}/conversions", "list-user-conversions", "A person's conversions with what led to them, newest first", s.listConversions)
+	op(api, manage, "POST", inWorkspace+"/identities/merge", "merge-identities", "Make two ids one person, known ones too", s.merge)
+	op(api, manage, "POST", inWorkspace+"/identities/{edge}/retract", "retract-edge", "Take back what joined two ids: both are as if it had never been", s.retract)
 
 	s.router.handle("GET /healthz", open, s.options.Health)
 	s.router.handle("GET /readyz", open, s.options.Health)
@@ -126,6 +142,9 @@ func op[I, O any](api huma.API, p policy, method, path, id, summary string, hand
 	}
 	huma.Register(api, o, handler)
 }
+
+// large lets a body be as large as a workspace's lists may get.
+func large(o *huma.Operation) { o.MaxBodyBytes = 2 << 20 }
 
 func created(o *huma.Operation) { o.DefaultStatus = http.StatusCreated }
 

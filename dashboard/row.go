@@ -27,7 +27,7 @@ type LogRow struct {
 	SourceName string           `json:"source_name,omitempty" example:"Web"`
 	ReceivedAt weir.Micros      `json:"received_at"`
 	Time       weir.Micros      `json:"time,omitempty" doc:"When it happened, corrected for the sender's clock."`
-	Status     weir.Status      `json:"status" enum:"stored,duplicate,superseded,conflict,rejected,dead"`
+	Status     weir.Status      `json:"status" enum:"stored,duplicate,superseded,conflict,rejected,dead,waiting"`
 	Code       string           `json:"code,omitempty" doc:"Why it was not stored."`
 	Field      string           `json:"field,omitempty"`
 	Message    string           `json:"message,omitempty"`

@@ -13,6 +13,7 @@ import (
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/identity"
+	"github.com/weirhq/weir/order"
 )
 
 // User is a person, as lists show them.
@@ -31,19 +32,7 @@ type UserIdentity struct {
 	Authenticated bool        `json:"authenticated"`
 	FirstSeen     weir.Micros `json:"first_seen,omitempty"`
 	LastSeen      weir.Micros `json:"last_seen,omitempty"`
-	Edges         []weir.Edge `json:"edges" nullable:"false" doc:"Why it belongs to the others."`
-}
-
-func newUser(members []*weir.Identity) User {
-	p := identity.Join(members)
-	u := User{
-		ID: p.ID, Number: p.Number, CreatedAt: p.CreatedAt, FirstSeen: p.FirstSeen, LastSeen: p.LastSeen,
-		Traits: make(map[string]any, len(p.Traits)),
-	}
-	for _, t := range p.Traits {
-		u.Traits[t.Name] = t.Value
-	}
-	return u
+	Edges         []Edge      `json:"edges" nullable:"false" doc:"What was said of it and others, in the order in which it counts."`
 }
 
 type userInput struct {
@@ -59,31 +48,81 @@ type userOutput struct {
 }
 
 func (s *Server) getUser(ctx context.Context, in *userInput) (*userOutput, error) {
-	members, err := s.findPerson(ctx, in.Workspace, in.ID)
+	members, err := s.knownPerson(ctx, in.Workspace, in.ID)
 	if err != nil {
 		return nil, s.fail(ctx, "read person", err)
 	}
-	if len(members) == 0 {
-		return nil, newProblem(http.StatusNotFound, "unknown_user", "Nobody is known under this id.")
-	}
 	out := &userOutput{}
-	out.Body.User = newUser(members)
+	if out.Body.User, err = s.user(ctx, in.Workspace, members); err != nil {
+		return nil, s.fail(ctx, "read conversions of person", err)
+	}
+	out.Body.Identities = []UserIdentity{}
 	for _, m := range members {
-		edges := m.Edges
-		if edges == nil {
-			edges = []weir.Edge{}
+		// An id that was only named in an edge shows why it is here, if nothing else.
+		if m.Key || identity.Bare(m) && len(m.Edges) == 0 {
+			continue
 		}
 		out.Body.Identities = append(out.Body.Identities, UserIdentity{
-			ID: m.ID, Authenticated: m.Authenticated, FirstSeen: m.FirstSeen, LastSeen: m.LastSeen, Edges: edges,
+			ID: m.ID, Authenticated: m.Authenticated, FirstSeen: m.FirstSeen, LastSeen: m.LastSeen, Edges: edgesOf(m, members),
 		})
 	}
 	slices.SortFunc(out.Body.Identities, func(a, b UserIdentity) int { return cmp.Compare(a.ID, b.ID) })
 	return out, nil
 }
 
+// person joins identities, and their conversions' totals with them. It is the one
+// place where the API does.
+func (s *Server) person(ctx context.Context, ws weir.WorkspaceID, members []*weir.Identity) (weir.Person, error) {
+	p := identity.Join(members, nil)
+	conversions, err := s.conversionsOf(ctx, ws, members)
+	if err != nil || len(conversions) == 0 {
+		return p, err
+	}
+	return identity.Join(members, order.Totals(conversions, p.FirstSeen)), nil
+}
+
+// conversionsOf are those of a person, in order of time.
+func (s *Server) conversionsOf(ctx context.Context, ws weir.WorkspaceID, members []*weir.Identity) ([]*weir.Conversion, error) {
+	var numbers []uint32
+	for _, m := range members {
+		if m.Converts {
+			numbers = append(numbers, m.Number)
+		}
+	}
+	if numbers == nil {
+		return nil, nil
+	}
+	return s.parts.State.Conversions(ctx, ws, numbers)
+}
+
+func (s *Server) user(ctx context.Context, ws weir.WorkspaceID, members []*weir.Identity) (User, error) {
+	p, err := s.person(ctx, ws, members)
+	u := User{
+		ID: p.ID, Number: p.Number, CreatedAt: p.CreatedAt, FirstSeen: p.FirstSeen, LastSeen: p.LastSeen,
+		Traits: make(map[string]any, len(p.Traits)),
+	}
+	for _, t := range p.Traits {
+		u.Traits[t.Name] = t.Value
+	}
+	return u, err
+}
+
+// knownPerson is a person by any id or by the number; else the error is a Problem.
+func (s *Server) knownPerson(ctx context.Context, ws weir.WorkspaceID, name string) ([]*weir.Identity, error) {
+	members, err := s.findPerson(ctx, ws, name)
+	if err == nil && len(members) == 0 {
+		return nil, errUnknownUser()
+	}
+	return members, err
+}
+
+func errUnknownUser() *Problem {
+	return newProblem(http.StatusNotFound, "unknown_user", "Nobody is known under this id.")
+}
+
 // findPerson takes an id as it was sent before a number: ids can be digits.
 func (s *Server) findPerson(ctx context.Context, ws weir.WorkspaceID, name string) ([]*weir.Identity, error) {
-	members, err := s.parts.State.Person(ctx, ws, name)
+	members, err := s.personByID(ctx, ws, name)
 	if err != nil || len(members) > 0 {
 		return members, err
 	}
@@ -91,7 +130,29 @@ func (s *Server) findPerson(ctx context.Context, ws weir.WorkspaceID, name strin
 	if err != nil || number == 0 {
 		return nil, nil
 	}
-	return s.parts.State.PersonByNumber(ctx, ws, uint32(number))
+	return s.personByNumber(ctx, ws, uint32(number))
+}
+
+// personByID is empty also for an id that only stands in an edge, or is Weir's own:
+// nobody has it.
+func (s *Server) personByID(ctx context.Context, ws weir.WorkspaceID, id string) ([]*weir.Identity, error) {
+	if _, _, standIn := identity.KeyOf(id); standIn {
+		return nil, nil
+	}
+	members, err := s.parts.State.Person(ctx, ws, id)
+	return somebody(members), err
+}
+
+func (s *Server) personByNumber(ctx context.Context, ws weir.WorkspaceID, number uint32) ([]*weir.Identity, error) {
+	members, err := s.parts.State.PersonByNumber(ctx, ws, number)
+	return somebody(members), err
+}
+
+func somebody(members []*weir.Identity) []*weir.Identity {
+	if identity.Nobody(members) {
+		return nil
+	}
+	return members
 }
 
 type listUsersInput struct {
@@ -124,8 +185,10 @@ func (s *Server) listUsers(ctx context.Context, in *listUsersInput) (*usersOutpu
 	out := &usersOutput{}
 	out.Body.Users = []User{}
 	var err error
-	out.Body.Truncated, err = find(ctx, in, func(members []*weir.Identity) {
-		out.Body.Users = append(out.Body.Users, newUser(members))
+	out.Body.Truncated, err = find(ctx, in, func(members []*weir.Identity) error {
+		user, err := s.user(ctx, in.Workspace, members)
+		out.Body.Users = append(out.Body.Users, user)
+		return err
 	})
 	if err != nil {
 		return nil, s.fail(ctx, "list people", err)
@@ -134,7 +197,7 @@ func (s *Server) listUsers(ctx context.Context, in *listUsersInput) (*usersOutpu
 }
 
 // recentUsers are the people of the newest items in the log.
-func (s *Server) recentUsers(ctx context.Context, in *listUsersInput, add func([]*weir.Identity)) (truncated bool, err error) {
+func (s *Server) recentUsers(ctx context.Context, in *listUsersInput, add func([]*weir.Identity) error) (truncated bool, err error) {
 	rows, err := s.parts.Events.Log(ctx, in.Workspace, eventstore.LogFilter{Limit: 1000})
 	if err != nil {
 		return false, err
@@ -153,7 +216,9 @@ func (s *Server) recentUsers(ctx context.Context, in *listUsersInput, add func([
 			return false, err
 		}
 		if len(members) > 0 && seen.add(members) {
-			add(members)
+			if err := add(members); err != nil {
+				return false, err
+			}
 		}
 	}
 	return len(rows) == 1000, nil
@@ -163,26 +228,30 @@ var errEnough = errors.New("enough found")
 
 // searchUsers looks at the id itself first, so that a whole id is always found
 // and always comes first, and then for the text anywhere.
-func (s *Server) searchUsers(ctx context.Context, in *listUsersInput, add func([]*weir.Identity)) (truncated bool, err error) {
+func (s *Server) searchUsers(ctx context.Context, in *listUsersInput, add func([]*weir.Identity) error) (truncated bool, err error) {
 	seen := newPeople(in.Limit)
 	exact, err := s.findPerson(ctx, in.Workspace, strings.TrimSpace(in.Search))
 	if err != nil {
 		return false, err
 	}
 	if len(exact) > 0 && seen.add(exact) {
-		add(exact)
+		if err := add(exact); err != nil {
+			return false, err
+		}
 	}
 	found, truncated, err := s.scan(ctx, in, seen)
 	if err != nil {
 		return false, err
 	}
 	for _, number := range found {
-		members, err := s.parts.State.PersonByNumber(ctx, in.Workspace, number)
+		members, err := s.personByNumber(ctx, in.Workspace, number)
 		if err != nil {
 			return false, err
 		}
 		if len(members) > 0 {
-			add(members)
+			if err := add(members); err != nil {
+				return false, err
+			}
 		}
 	}
 	return truncated, nil
@@ -198,7 +267,7 @@ func (s *Server) scan(ctx context.Context, in *listUsersInput, seen *people) (fo
 		if err := limited.Err(); err != nil {
 			return err
 		}
-		if seen.has(i.Person) || !mentions(i, text) {
+		if i.Key || identity.Bare(i) || seen.has(i.Person) || !mentions(i, text) {
 			return nil
 		}
 		if seen.full() {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,10 +17,14 @@ import (
 	"time"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/attribution"
 	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/identity"
+	"github.com/weirhq/weir/item"
 	"github.com/weirhq/weir/live"
 	"github.com/weirhq/weir/query"
 	"github.com/weirhq/weir/queue"
+	"github.com/weirhq/weir/session"
 	"github.com/weirhq/weir/workspace"
 )
 
@@ -38,6 +43,8 @@ type world struct {
 	view    *memoryView
 	archive *memoryArchive
 	queue   *memoryQueue
+	intake  *memoryIntake
+	history *memoryHistory
 	hub     *live.Hub
 	log     *bytes.Buffer
 
@@ -57,7 +64,8 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 			}, nil
 		}},
 		view: &memoryView{}, archive: &memoryArchive{}, hub: live.NewHub(), log: &bytes.Buffer{},
-		queue: &memoryQueue{lag: queue.Lag{Records: 7, Bytes: 700}},
+		queue:  &memoryQueue{lag: queue.Lag{Records: 7, Bytes: 700}},
+		intake: &memoryIntake{}, history: &memoryHistory{},
 	}
 	all, err := population()
 	if err != nil {
@@ -69,10 +77,12 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	for _, f := range change {
 		f(&options)
 	}
-	w.Server, err = New(Parts{directory, w.events, w.view, w.archive, w.queue, w.hub}, &options)
+	w.Server, err = New(Parts{directory, w.events, w.view, w.archive, w.queue, w.hub, w.intake, w.history, w.view}, &options)
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.intake.work = w.work
+	w.wait = time.Minute
 	t.Cleanup(w.Close)
 	w.fill()
 	return w
@@ -160,9 +170,86 @@ func (w *world) fill() {
 	known.Traits.Set(weir.Stamp{At: at(-50), Item: "x"}, weir.Property{Name: "email", Value: weir.Text(canary + "@example.com")}, weir.Property{Name: "age", Value: weir.Num(41)})
 	anonymous := &weir.Identity{
 		Workspace: "acme", ID: "anon-1", Number: 1, Person: 1, FirstSeen: at(-99999), LastSeen: at(-100),
-		Edges: []weir.Edge{{From: "anon-1", To: "u1", At: at(-100), Item: "user_alias a1", Rule: weir.RuleAlias}},
+		Edges: []weir.Edge{{From: "anon-1", To: "u1", At: at(-100), Item: "user_alias:a1", Rule: weir.RuleAlias}},
 	}
 	w.view.identities = []*weir.Identity{anonymous, known, {Workspace: "acme", ID: "99", Number: 3, Person: 3, FirstSeen: at(-1), LastSeen: at(-1)}}
+	w.fillHistory(at)
+}
+
+// fillHistory gives the person of acme an order with the visit that led to it, an
+// item that could not be processed, an e-mail address that joins, and a merge that
+// was taken back. Of the ghost nothing is known but its id.
+func (w *world) fillHistory(at func(int) weir.Micros) {
+	anonymous, known, stranger := w.view.identities[0], w.view.identities[1], w.view.identities[2]
+	ordered := weir.Outcome{
+		Position: weir.At(3, 3), Receipt: "rcp_0", Kind: weir.KindOrder, ItemID: "o-1", Name: "order", UserID: "u1", Person: 1,
+		Source: "key_shop", ReceivedAt: at(-100000), Time: at(-100001), Status: weir.Stored, Size: 199,
+	}
+	dead := weir.Outcome{
+		Position: weir.At(2, 8), Receipt: "rcp_0", Kind: weir.KindCustomEvent, ItemID: "stuck", UserID: "99",
+		Source: "key_web", ReceivedAt: at(-200000), Status: weir.Dead, Code: "processing_failed", Message: "it took too long", Size: 150,
+	}
+	w.events.log["acme"] = append(w.events.log["acme"], ordered, dead)
+	w.events.rows = map[weir.WorkspaceID][]eventstore.Row{"acme": {
+		{Event: weir.Event{Position: ordered.Position, Time: ordered.Time, Name: "order", Identity: 2, Person: 1, Session: 5}, Kind: weir.KindOrder, ItemID: "o-1"},
+	}}
+	w.archive.records[ordered.Position] = weir.Record{
+		Workspace: "acme", Source: "key_shop", Client: weir.ClientServer, Receipt: "rcp_0", ReceivedAt: at(-100000), SentAt: at(-100000), UserID: "u1",
+		Raw: []byte(`{"kind": "order", "order": {"external_id": "o-1", "created_at": "2026-10-01T08:13:19Z", "total_price": 4200}, "user": {"external_id": "u1", "is_authenticated": true, "anonymous_id": "anon-1"}}`),
+	}
+	w.archive.records[dead.Position] = weir.Record{
+		Workspace: "acme", Source: "key_web", Client: weir.ClientPublic, Receipt: "rcp_0", ReceivedAt: at(-200000), SentAt: at(-200001), UserID: "99",
+		Raw: []byte(`{"kind": "custom_event", "custom_event": {"external_id": "stuck", "created_at": "2026-09-30T04:26:40Z", "label": "Lead"}, "user": {"external_id": "99"}}`),
+	}
+	visit := &weir.Session{Workspace: "acme", ID: "s1", Number: 5, User: "anon-1", Owner: 1, StartedAt: at(-100060), EndedAt: at(-100000)}
+	visit.Fields.Set(weir.Stamp{}, weir.Property{Name: "utm_source", Value: weir.Text("newsletter")}, weir.Property{Name: "utm_medium", Value: weir.Text("email")})
+	visit.Points = []weir.Point{{Item: 1, At: at(-100060), Flags: weir.PointPageview | weir.PointInteractive | weir.PointEvent}, {Item: 2, At: at(-100000), Flags: weir.PointInteractive | weir.PointEvent}}
+	w.view.sessions = []*weir.Session{visit, {Workspace: "acme", ID: session.PoolID("u1", at(0)), Number: 6, Origin: weir.Attended, User: "u1", Owner: 2}}
+	w.view.conversions = []*weir.Conversion{{
+		Workspace: "acme", ID: "order:o-1", Goal: "order", User: "u1", Owner: 2, At: at(-100001), Value: 4200, Amount: 4200,
+		Touches: []weir.Touch{{Session: 5, At: at(-100060), Channel: "Email", Role: weir.Alone, Credits: slices.Repeat([]int64{4200}, len(attribution.Models()))}},
+	}}
+	known.Converts = true
+	anonymous.Edges = append([]weir.Edge{{From: "anon-1", To: "u1", At: at(-100001), Item: "order:o-1", Rule: weir.RuleItem}}, anonymous.Edges...)
+	key := identity.KeyEdges("u1", known.Traits.Properties(), []string{"email"}, at(-50), identity.Blocklist{})[0]
+	known.Edges = []weir.Edge{key}
+	undone := weir.Edge{From: "99", To: "u1", At: at(-60), Item: "identity_merge:m-1", Rule: weir.RuleMerge}
+	stranger.Edges, stranger.Retracted = []weir.Edge{undone}, []string{undone.ID()}
+	w.view.identities = append(w.view.identities,
+		&weir.Identity{Workspace: "acme", ID: key.To, Number: 4, Person: 1, Key: true},
+		&weir.Identity{Workspace: "acme", ID: "ghost", Number: 5, Person: 5})
+}
+
+// work does with an item of identities what a worker does, and tells those who
+// wait.
+func (w *world) work(r weir.Record) {
+	o := weir.Outcome{Position: weir.At(0, uint64(1000+len(w.intake.records))), Receipt: r.Receipt, Index: r.Index, UserID: r.UserID, ReceivedAt: r.ReceivedAt, Status: weir.Stored}
+	parsed, _ := item.Parse(r.Raw, item.Limits{})
+	o.Kind, o.ItemID = parsed.Kind, parsed.ID
+	find := func(id string) *weir.Identity {
+		return memberOf(slices.DeleteFunc(slices.Clone(w.view.identities), func(i *weir.Identity) bool { return i.Workspace != r.Workspace }), id)
+	}
+	switch {
+	case parsed.Kind == weir.KindMerge:
+		edge := weir.Edge{From: parsed.Alias.From, To: parsed.Alias.To, At: parsed.CreatedAt, Item: string(parsed.Kind) + ":" + parsed.ID, Rule: weir.RuleMerge}
+		identity.Connect(find(edge.From), find(edge.To), edge)
+	case parsed.Retracts != "":
+		identity.Retract(find(r.UserID), parsed.Retracts)
+	}
+	persons, refused := identity.Resolve(w.view.identities)
+	for i, number := range persons {
+		i.Person = number
+	}
+	for _, refusal := range refused {
+		if refusal.Edge.Item == string(o.Kind)+":"+o.ItemID {
+			o.Warnings = append(o.Warnings, weir.Rejection{Code: "edge_refused", Message: "The two ids were not joined: " + refusal.Reason + "."})
+		}
+	}
+	w.publish(o)
+}
+
+func (w *world) publish(o weir.Outcome) {
+	w.hub.Publish([]live.Message{{Workspace: "acme", Outcome: o}})
 }
 
 func bearer(key string) http.Header { return http.Header{"Authorization": {"Bearer " + key}} }

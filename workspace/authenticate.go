@@ -21,6 +21,7 @@ type Grant struct {
 	KeyName   string
 	Client    weir.Client // ClientServer if the key is secret: only such a key may read
 	Origins   []string
+	Browsers  Browsers // what the workspace lets write keys do
 }
 
 // Allows reports whether a browser on a page of this origin may send with the
@@ -58,7 +59,7 @@ func (d *Directory) Authenticate(ctx context.Context, text string) (Grant, error
 		if grant == nil {
 			return Grant{}, ErrUnknownKey
 		}
-		return *grant, nil
+		return d.permit(ctx, *grant)
 	}
 	grant, err := d.loadGrant(ctx, sum)
 	if err != nil {
@@ -67,7 +68,18 @@ func (d *Directory) Authenticate(ctx context.Context, text string) (Grant, error
 	if grant == nil {
 		return Grant{}, ErrUnknownKey
 	}
-	return *grant, nil
+	return d.permit(ctx, *grant)
+}
+
+// permit adds what the workspace allows. It is remembered apart from the key, so
+// that a change of settings is seen at once.
+func (d *Directory) permit(ctx context.Context, grant Grant) (Grant, error) {
+	s, err := d.sharedSettings(ctx, grant.Workspace.ID)
+	if err != nil {
+		return Grant{}, fmt.Errorf("authenticate: %w", err)
+	}
+	grant.Browsers = s.Browsers
+	return grant, nil
 }
 
 // loadGrant asks the store, once for all who wait for the same key, and

@@ -21,9 +21,9 @@ type Options struct {
 	// Logger gets what an operator should know of; nil discards it. No key,
 	// password or token is ever logged.
 	Logger *slog.Logger
-	// CacheFor is how long a key is remembered: how long a revoked key works on,
-	// and how long a new key is unknown, in other processes. In this process
-	// both take effect at once. Default 2 s.
+	// CacheFor is how long keys and settings are remembered: how long a revoked
+	// key works on, a new one is unknown and a change of settings is not seen, in
+	// other processes. In this process all take effect at once. Default 2 s.
 	CacheFor time.Duration
 }
 
@@ -36,6 +36,9 @@ type Directory struct {
 
 	keys    keyCache
 	loading singleflight.Group // key look-ups under way, by hash
+
+	settings settingsCache
+	reading  singleflight.Group // settings being read, by workspace
 
 	hashing chan struct{} // one slot for each password being hashed
 	limiter limiter
@@ -67,6 +70,7 @@ func New(store Store, options *Options) *Directory {
 		decoy:   decoyHash(),
 	}
 	d.keys.init(o.CacheFor)
+	d.settings.init(o.CacheFor)
 	d.limiter.init(perMinute)
 	return d
 }

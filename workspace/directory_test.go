@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/order"
 	"github.com/weirhq/weir/workspace"
 	"github.com/weirhq/weir/workspace/workspacetest"
 )
@@ -39,6 +40,105 @@ func fieldOf(err error) string {
 		return e.Field
 	}
 	return ""
+}
+
+func TestChangeWorkspace(t *testing.T) {
+	d, _ := newDirectory()
+	createShop(t, d)
+	change := func(f func(*workspace.Workspace)) (workspace.Workspace, error) {
+		return d.ChangeWorkspace(t.Context(), "shop", func(w *workspace.Workspace) error { f(w); return nil })
+	}
+	created, err := d.Workspace(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		change func(*workspace.Workspace)
+		field  string
+	}{
+		{func(w *workspace.Workspace) { w.Name = "a\nb" }, "name"},
+		{func(w *workspace.Workspace) { w.Timezone = "Mars/Base" }, "timezone"},
+		{func(w *workspace.Workspace) { w.Currency = "QQQ" }, "currency"},
+	} {
+		if _, err := change(c.change); fieldOf(err) != c.field {
+			t.Errorf("got %v, want the field %s blamed", err, c.field)
+		}
+	}
+	got, err := change(func(w *workspace.Workspace) {
+		w.ID, w.CreatedAt, w.Name, w.Timezone = "mine", 1, "The shop", "America/New_York"
+	})
+	want := workspace.Workspace{ID: "shop", Name: "The shop", Timezone: "America/New_York", Currency: "EUR", CreatedAt: created.CreatedAt}
+	if err != nil || got != want {
+		t.Errorf("changed to %+v, %v", got, err)
+	}
+	if kept, err := d.Workspace(t.Context(), "shop"); err != nil || kept != want {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
+	if s, err := d.Settings(t.Context(), "shop"); err != nil || s.Revision != 0 {
+		t.Errorf("a name is no setting: revision %d, %v", s.Revision, err)
+	}
+	refusal := errors.New("no")
+	if _, err := d.ChangeWorkspace(t.Context(), "shop", func(*workspace.Workspace) error { return refusal }); !errors.Is(err, refusal) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := d.ChangeWorkspace(t.Context(), "none", func(*workspace.Workspace) error { return nil }); !errors.Is(err, workspace.ErrNoWorkspace) {
+		t.Errorf("no workspace: got %v", err)
+	}
+}
+
+// Another currency is another worth of everything: settings change with it.
+func TestChangeOfCurrency(t *testing.T) {
+	d, store := newDirectory()
+	createShop(t, d)
+	if _, err := d.ChangeSettings(t.Context(), "shop", func(s *workspace.Settings) error {
+		s.Rates = []order.Rate{{Currency: "GBP", Rate: "1.17"}}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	into := func(currency string) error {
+		_, err := d.ChangeWorkspace(t.Context(), "shop", func(w *workspace.Workspace) error { w.Currency = currency; return nil })
+		return err
+	}
+	expect := func(currency string, revision int64) {
+		t.Helper()
+		w, err := d.Workspace(t.Context(), "shop")
+		if err != nil || w.Currency != currency {
+			t.Errorf("workspace %+v, %v; want %s", w, err, currency)
+		}
+		if s, err := d.Settings(t.Context(), "shop"); err != nil || s.Currency != currency || s.Revision != revision {
+			t.Errorf("settings at revision %d in %s, %v; want %d in %s", s.Revision, s.Currency, err, revision, currency)
+		}
+	}
+	expect("EUR", 1)
+	if err := into("USD"); err != nil {
+		t.Error(err)
+	}
+	expect("USD", 2)
+	// What a pound was worth in euros says nothing of dollars.
+	if s, err := d.Settings(t.Context(), "shop"); err != nil || len(s.Rates) != 0 {
+		t.Errorf("rates %v, %v", s.Rates, err)
+	}
+	if err := into("USD"); err != nil {
+		t.Error(err)
+	}
+	expect("USD", 2)
+	// The process dies between the two documents: doing it again makes it good.
+	failure := errors.New("gone")
+	store.Err = func(method, collection string) error {
+		if method == "Put" && collection == "workspaces" {
+			return failure
+		}
+		return nil
+	}
+	if err := into("CHF"); !errors.Is(err, failure) {
+		t.Errorf("got %v", err)
+	}
+	store.Err = nil
+	if err := into("CHF"); err != nil {
+		t.Error(err)
+	}
+	expect("CHF", 3)
 }
 
 func TestCreateWorkspace(t *testing.T) {

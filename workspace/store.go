@@ -53,6 +53,7 @@ const (
 	accounts   = "accounts"   // by e-mail address
 	sessions   = "sessions"   // by hash of the token
 	setup      = "setup"      // the first-run token, under setupID
+	settings   = "settings"   // per workspace, under settingsID
 )
 
 // attempts bounds how often a read-modify-write is tried. Each failure means

@@ -110,6 +110,45 @@ func (d *Directory) createWorkspace(ctx context.Context, w Workspace) (Workspace
 	return w, nil
 }
 
+// ChangeWorkspace changes the name, the time zone and the currency of a workspace,
+// starting over with the newest when somebody else was quicker: change may be
+// called several times, and an error of it ends the call. Id and time stay as they
+// are, and what is left empty has its default. Another currency is a change of the
+// settings too, and removes their rates, which say what things are worth in the
+// former one: no value is better than a wrong one. The error may be
+// ErrNoWorkspace, or names the field that is to blame.
+func (d *Directory) ChangeWorkspace(ctx context.Context, id weir.WorkspaceID, change func(*Workspace) error) (Workspace, error) {
+	var changed Workspace
+	err := update(ctx, d.store, workspaces, "", string(id), func(w *Workspace) error {
+		before := *w
+		if err := change(w); err != nil {
+			return err
+		}
+		w.ID, w.CreatedAt = before.ID, before.CreatedAt
+		normal, err := w.normalise()
+		if err != nil {
+			return err
+		}
+		*w, changed = normal, normal
+		// The settings come first: a try that ends in between is made good by the
+		// next, which finds the workspace still to be changed.
+		_, err = d.changeSettings(ctx, id, func(s *Settings) error {
+			if s.Currency != normal.Currency {
+				s.Currency, s.Rates = normal.Currency, nil
+			}
+			return nil
+		})
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
+		return Workspace{}, ErrNoWorkspace
+	} else if err != nil {
+		return Workspace{}, fmt.Errorf("change workspace: %w", err)
+	}
+	d.log.InfoContext(ctx, "workspace changed", "workspace", id)
+	return changed, nil
+}
+
 // Workspace is the workspace of an id. The error is ErrNoWorkspace if there is
 // none.
 func (d *Directory) Workspace(ctx context.Context, id weir.WorkspaceID) (Workspace, error) {
