@@ -30,11 +30,13 @@ type load struct {
 	Items   int           // stop after so many; 0: by time
 	Time    time.Duration // stop after this
 	Run     int           // makes the ids of this load its own
+	Mix     bool          // people who come, come back, become known and buy, instead of single items
 }
 
 // result is what a load process prints, as JSON.
 type result struct {
 	Accepted  int
+	Events    int // of a mix: what questions count of it
 	Requests  int
 	Refused   int // answered 503, and sent again
 	Seconds   float64
@@ -49,7 +51,7 @@ func (l load) start(ctx context.Context) (result, error) {
 		return result{}, err
 	}
 	command := exec.CommandContext(ctx, self, "load", "-addr", l.Addr, "-key", l.Key, "-batch", strconv.Itoa(l.Batch),
-		"-clients", strconv.Itoa(l.Clients), "-rate", strconv.Itoa(l.Rate), "-items", strconv.Itoa(l.Items), "-time", l.Time.String(), "-run", strconv.Itoa(l.Run))
+		"-clients", strconv.Itoa(l.Clients), "-rate", strconv.Itoa(l.Rate), "-items", strconv.Itoa(l.Items), "-time", l.Time.String(), "-run", strconv.Itoa(l.Run), "-mix="+strconv.FormatBool(l.Mix))
 	command.Stderr = os.Stderr
 	out, err := command.Output()
 	if err != nil {
@@ -70,6 +72,7 @@ func loadProcess(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&l.Items, "items", 0, "")
 	flags.DurationVar(&l.Time, "time", time.Minute, "")
 	flags.IntVar(&l.Run, "run", 0, "")
+	flags.BoolVar(&l.Mix, "mix", false, "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -82,20 +85,27 @@ func loadProcess(ctx context.Context, args []string, out io.Writer) error {
 
 // generate sends until the load is done.
 func (l load) generate(ctx context.Context) (result, error) {
-	templates, err := requestTemplates(l)
+	var templates [][]byte
+	var played *mix
+	var err error
+	if l.Mix {
+		played, err = newMix(l)
+	} else {
+		templates, err = requestTemplates(l)
+	}
 	if err != nil {
 		return result{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.Time)
 	defer cancel()
-	var taken, accepted, requests, refused atomic.Int64
+	var taken, accepted, events, requests, refused atomic.Int64
 	start := time.Now()
 	perClient := make([][]time.Duration, l.Clients)
 	failures := make(chan error, l.Clients)
 	var wait sync.WaitGroup
 	for n := range l.Clients {
 		wait.Go(func() {
-			c := client{load: l, templates: templates, number: n}
+			c := client{load: l, templates: templates, mix: played, number: n}
 			defer c.close()
 			for ctx.Err() == nil {
 				if l.Items > 0 && taken.Add(int64(l.Batch)) > int64(l.Items) {
@@ -108,11 +118,12 @@ func (l load) generate(ctx context.Context) (result, error) {
 				} else {
 					requests.Add(1)
 				}
-				again, err := c.send()
+				counted, again, err := c.send()
 				if err != nil {
 					failures <- err
 					return
 				}
+				events.Add(int64(counted))
 				refused.Add(int64(again))
 				accepted.Add(int64(l.Batch))
 				perClient[n] = append(perClient[n], time.Since(due))
@@ -120,7 +131,7 @@ func (l load) generate(ctx context.Context) (result, error) {
 		})
 	}
 	wait.Wait()
-	r := result{Accepted: int(accepted.Load()), Requests: int(requests.Load()), Refused: int(refused.Load()), Seconds: time.Since(start).Seconds(), FirstSent: start}
+	r := result{Accepted: int(accepted.Load()), Events: int(events.Load()), Requests: int(requests.Load()), Refused: int(refused.Load()), Seconds: time.Since(start).Seconds(), FirstSent: start}
 	select {
 	case err := <-failures:
 		return r, err
@@ -171,6 +182,7 @@ func requestTemplates(l load) ([][]byte, error) {
 type client struct {
 	load
 	templates [][]byte
+	mix       *mix
 	number    int
 	sent      int
 	conn      net.Conn
@@ -184,14 +196,39 @@ func (c *client) close() {
 	}
 }
 
-// send posts one request until it is accepted, and says how often it was
-// refused.
-func (c *client) send() (refused int, err error) {
+// send posts one request until it is accepted, and says how many events of a mix it
+// had and how often it was refused.
+func (c *client) send() (events, refused int, err error) {
+	if c.mix != nil {
+		n := len(c.mix.requests)
+		c.request = c.mix.play(c.request, c.sent%n, c.Run, c.number, c.sent/n)
+		events = c.mix.events[c.sent%n]
+		c.sent++
+	} else {
+		c.fill()
+	}
+	for {
+		status, err := c.post()
+		switch {
+		case err != nil:
+			return events, refused, err
+		case status == 200:
+			return events, refused, nil
+		case status != 503:
+			return events, refused, fmt.Errorf("the server answered %d", status)
+		}
+		refused++
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// fill makes the next request of a template, with new ids.
+func (c *client) fill() {
 	c.request = append(c.request[:0], c.templates[(c.number*7919+c.sent)%len(c.templates)]...)
 	for rest := c.request; ; {
 		i := bytes.Index(rest, []byte(placeholder))
 		if i < 0 {
-			break
+			return
 		}
 		rest = rest[i+len(placeholder):]
 		c.sent++
@@ -200,19 +237,6 @@ func (c *client) send() (refused int, err error) {
 			rest[n] = hexDigits[id&15]
 			id >>= 4
 		}
-	}
-	for {
-		status, err := c.post()
-		switch {
-		case err != nil:
-			return refused, err
-		case status == 200:
-			return refused, nil
-		case status != 503:
-			return refused, fmt.Errorf("the server answered %d", status)
-		}
-		refused++
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 

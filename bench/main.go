@@ -7,7 +7,7 @@
 // figures of one run. docs/performance.md says what they were and what bounds
 // them.
 //
-//	go run ./bench [-weir bin/weir] [-only intake,pipeline,freshness,questions,memory] [-events 10000000]
+//	go run ./bench [-weir bin/weir] [-only intake,pipeline,freshness,questions,memory,growth] [-events 10000000] [-growth 20000000]
 package main
 
 import (
@@ -42,12 +42,14 @@ var sections = []struct {
 	{"pipeline", measurePipeline},
 	{"freshness", measureFreshness},
 	{"questions", measureQuestions},
+	{"growth", measureGrowth},
 }
 
 type options struct {
 	binary  string
 	only    []string
 	events  int
+	growth  int
 	seconds time.Duration
 }
 
@@ -65,6 +67,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	only := flags.String("only", "", "sections to run, comma-separated; default all")
 	flags.StringVar(&o.binary, "weir", "bin/weir", "the server's binary")
 	flags.IntVar(&o.events, "events", 10_000_000, "events that questions are asked over")
+	flags.IntVar(&o.growth, "growth", 0, "events up to which the cost of an item is followed, for example 20000000; 0: not at all")
 	flags.DurationVar(&o.seconds, "time", 10*time.Second, "how long each load lasts")
 	if err := flags.Parse(args); err != nil {
 		return err

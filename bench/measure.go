@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -62,30 +65,98 @@ func measurePipeline(ctx context.Context, o options, t *table) error {
 		return err
 	}
 	defer s.stop()
-	r, err := load{Addr: s.addr, Key: secretKey, Batch: 50, Clients: 8, Items: 300_000, Time: 10 * time.Minute, Run: 2}.start(ctx)
+	r, elapsed, err := s.work(ctx, 300_000, 2, 0)
 	if err != nil {
 		return err
 	}
-	for {
-		n, err := s.total(ctx, "*", "")
-		if err != nil {
-			return err
-		}
-		if n >= r.Accepted {
-			break
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	elapsed := time.Since(r.FirstSent)
 	rss, err := s.rss()
 	if err != nil {
 		return err
 	}
-	t.add("whole pipeline, sent to countable", "≥ 15,000 items/s", "%.0f items/s (%d items, batches of 50; intake alone took %.1f s of %.1f s; %d MB resident)",
-		float64(r.Accepted)/elapsed.Seconds(), r.Accepted, r.Seconds, elapsed.Seconds(), rss>>20)
+	used, err := s.processor()
+	if err != nil {
+		return err
+	}
+	t.add("whole pipeline, sent to countable", "≥ 20,000 items/s", "%.0f items/s (%d items, %d%% of people become known, %d%% twice, %d%% late; %.0f µs of processor time per item; %d MB resident)",
+		float64(r.Accepted)/elapsed.Seconds(), r.Accepted, int(100*known), int(100*duplicates), int(100*late), used.Seconds()*1e6/float64(r.Accepted), rss>>20)
+	steps, err := s.steps()
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(steps), func(a, b string) int { return cmp.Compare(steps[b], steps[a]) }) {
+		t.add("  of which step "+name, "", "%.1f µs per item", steps[name]*1e6/float64(r.Accepted))
+	}
+	return nil
+}
+
+// work sends a mix and waits until a question counts all of it, and what was there
+// before.
+func (s *server) work(ctx context.Context, items, run, before int) (r result, elapsed time.Duration, err error) {
+	r, err = load{Addr: s.addr, Key: secretKey, Batch: 50, Clients: 8, Items: items, Time: time.Hour, Run: run, Mix: true}.start(ctx)
+	if err != nil {
+		return r, 0, err
+	}
+	for {
+		n, err := s.total(ctx, "*", "")
+		if err != nil {
+			return r, 0, err
+		}
+		if n >= before+r.Events {
+			return r, time.Since(r.FirstSent), nil
+		}
+		if err := ctx.Err(); err != nil {
+			return r, 0, err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// measureGrowth fills a server and compares what an item costs when there are a
+// million events with what it costs when there are many.
+func measureGrowth(ctx context.Context, o options, t *table) error {
+	if o.growth == 0 {
+		return nil // it takes long
+	}
+	s, err := startServer(ctx, o.binary, "serve")
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	const window = 400_000
+	total, run, first := 0, 0, 0.0
+	for _, size := range []int{1_000_000, o.growth / 4, o.growth / 2, o.growth} {
+		for total < size {
+			run++
+			r, _, err := s.work(ctx, min(window*4, max(size-total, window)), run, total)
+			if err != nil {
+				return err
+			}
+			total += r.Events
+		}
+		before, err := s.processor()
+		if err != nil {
+			return err
+		}
+		run++
+		r, elapsed, err := s.work(ctx, window, run, total)
+		if err != nil {
+			return err
+		}
+		total += r.Events
+		after, err := s.processor()
+		if err != nil {
+			return err
+		}
+		cost := (after - before).Seconds() * 1e6 / float64(r.Accepted)
+		if first == 0 {
+			first = cost
+		}
+		rss, err := s.rss()
+		if err != nil {
+			return err
+		}
+		t.add(fmt.Sprintf("an item with %.1fM events stored", float64(total)/1e6), "≤ 1.2x of the first", "%.0f µs of processor time, %.2fx; %.0f items/s, %d MB resident", cost, cost/first, float64(r.Accepted)/elapsed.Seconds(), rss>>20)
+	}
 	return nil
 }
 

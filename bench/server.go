@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,6 +25,7 @@ const (
 // server is a running process that answers on addr.
 type server struct {
 	addr    string
+	admin   string
 	data    string
 	command *exec.Cmd
 	client  *http.Client
@@ -43,7 +45,7 @@ func startServer(ctx context.Context, binary string, args ...string) (*server, e
 	if err != nil {
 		return nil, err
 	}
-	s := &server{addr: addr, data: data, client: &http.Client{Timeout: time.Minute}}
+	s := &server{addr: addr, admin: admin, data: data, client: &http.Client{Timeout: time.Minute}}
 	s.command = exec.CommandContext(ctx, binary, args...)
 	s.command.Env = append(os.Environ(), "WEIR_LISTEN="+addr, "WEIR_ADMIN_LISTEN="+admin, "WEIR_DATA="+data,
 		"WEIR_BOOTSTRAP_WORKSPACE="+workspace, "WEIR_BOOTSTRAP_SECRET_KEY="+secretKey)
@@ -96,12 +98,52 @@ func (s *server) rss() (int64, error) {
 	return 0, fmt.Errorf("no VmRSS in the status of process %d", s.command.Process.Pid)
 }
 
+// processor is the processor time that the process has used.
+func (s *server) processor() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.command.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	var ticks int64
+	for _, field := range fields[11:13] { // utime and stime, in hundredths of a second
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read processor time: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}
+
+// steps are the seconds that the pipeline has spent in each of its steps.
+func (s *server) steps() (map[string]float64, error) {
+	response, err := s.client.Get("http://" + s.admin + "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	steps := map[string]float64{}
+	for _, m := range stepSeconds.FindAllStringSubmatch(string(text), -1) {
+		if steps[m[1]], err = strconv.ParseFloat(m[2], 64); err != nil {
+			return nil, fmt.Errorf("read metrics: %w", err)
+		}
+	}
+	return steps, nil
+}
+
+var stepSeconds = regexp.MustCompile(`(?m)^weir_pipeline_step_seconds_total\{step="([a-z]+)"\} (\S+)$`)
+
 // total asks how many events there are that match; where may be empty.
 func (s *server) total(ctx context.Context, event, filters string) (int, error) {
 	if filters == "" {
 		filters = "[]"
 	}
-	body := fmt.Sprintf(`{"kind":"trends","from":"-7d","to":"today","interval":"day","series":[{"name":"A","event":%q,"filters":%s,"measure":"total"}]}`, event, filters)
+	body := fmt.Sprintf(`{"kind":"trends","from":"-40d","to":"today","interval":"day","series":[{"name":"A","event":%q,"filters":%s,"measure":"total"}]}`, event, filters)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.addr+"/api/v1/workspaces/"+workspace+"/query", strings.NewReader(body))
 	if err != nil {
 		return 0, err

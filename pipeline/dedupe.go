@@ -1,35 +1,146 @@
 package pipeline
 
 import (
-	"github.com/cespare/xxhash/v2"
+	"context"
+	"errors"
+	"fmt"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/archive"
+	"github.com/weirhq/weir/frame"
+	"github.com/weirhq/weir/item"
 	"github.com/weirhq/weir/state"
 )
 
-// Judge compares a delivery with what was applied of the same item. It says
-// what the receipt says and whether the delivery is applied: one that is new or
-// newer, or that was applied itself before a crash.
-func Judge(before, now state.Entry) (status weir.Status, applies bool) {
-	switch {
-	case before.Position == 0, before.Position == now.Position:
-		return weir.Stored, true
-	case now.Version > before.Version:
-		return weir.Stored, true
-	case now.Version < before.Version:
-		return weir.Superseded, false
-	case now.Hash == before.Hash:
-		return weir.Duplicate, false
-	case now.Hash > before.Hash: // as good as any rule that is the same everywhere
-		return weir.Stored, true
+// dedupe holds every item against what was applied of it before, and finds what
+// it is now. Also a delivery that changes nothing heals its user and session:
+// those merges are idempotent.
+func (p *Pipeline) dedupe(ctx context.Context, b *Batch) error {
+	b.items = make(map[state.ItemKey]*known, len(b.Entries))
+	var keys []state.ItemKey
+	for _, e := range b.Entries {
+		if !e.Live() {
+			continue
+		}
+		key := itemKey(e)
+		k := b.items[key]
+		if k == nil {
+			k = &known{key: key}
+			b.items[key] = k
+			b.order = append(b.order, k)
+			keys = append(keys, key)
+		}
+		k.deliveries = append(k.deliveries, e)
+		e.known, e.hash = k, contentHash(e.Record.Raw)
 	}
-	return weir.Conflict, false
+	looked, entries, err := p.lookUp(ctx, keys)
+	if err != nil {
+		return err
+	}
+	b.looked = looked
+	for i, k := range b.order {
+		if err := p.judge(ctx, k, entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// contentHash is of the bytes as sent: the same item sent again by the same
-// program has the same.
-func contentHash(raw []byte) uint64 { return xxhash.Sum64(raw) }
+// lookUp finds what was applied of items, and how many batches were committed by
+// then. What is underway comes first: a batch that ends during the look-up is in
+// one of the two at least.
+func (p *Pipeline) lookUp(ctx context.Context, keys []state.ItemKey) (commits int64, entries []state.Entry, err error) {
+	commits, underway := p.underway.list()
+	if entries, err = p.seen.Lookup(ctx, keys); err != nil {
+		return 0, nil, fmt.Errorf("look up seen items: %w", err)
+	}
+	for i, key := range keys {
+		if entry, ok := newest(underway, key); ok {
+			entries[i] = entry
+		}
+	}
+	return commits, entries, nil
+}
 
-func itemKey(e *Entry) state.ItemKey {
-	return state.ItemKey{Workspace: e.Record.Workspace, Kind: e.Item.Kind, ID: e.Item.ID}
+// judge takes all deliveries of an item that the batch has, in order.
+func (p *Pipeline) judge(ctx context.Context, k *known, before state.Entry) error {
+	*k = known{key: k.key, deliveries: k.deliveries, before: before, entry: before}
+	for _, e := range k.deliveries {
+		status, err := p.fold(k, e, func(k *known) (*truth, error) { return p.recall(ctx, k) })
+		if err != nil {
+			return err
+		}
+		e.Outcome.Status = status
+	}
+	if !k.merged || !k.stored {
+		return nil
+	}
+	var err error
+	if k.entry.Doc, err = k.doc.AppendBinary(nil); err != nil {
+		return fmt.Errorf("write versions of %s %s: %w", k.key.Kind, k.key.ID, err)
+	}
+	return nil
+}
+
+// recall reads the one content of an item that was applied so far. If the
+// archive has lost it, the versions that come go without it.
+func (p *Pipeline) recall(ctx context.Context, k *known) (*truth, error) {
+	for _, e := range k.deliveries {
+		if e.Position == k.entry.Position {
+			return p.truthOf(e.Item, e.Record.Client, k.entry.At), nil
+		}
+	}
+	record, err := p.archive.Read(ctx, k.entry.Position)
+	if err != nil {
+		if errors.Is(err, archive.ErrNotFound) || errors.Is(err, frame.ErrCorrupt) {
+			p.metrics.damaged.Inc()
+			p.options.Logger.Error("an earlier version is lost", "error", err, "kind", k.key.Kind, "id", k.key.ID, "position", k.entry.Position.String())
+			return &truth{at: k.entry.At}, nil
+		}
+		return nil, fmt.Errorf("read an earlier version: %w", err)
+	}
+	earlier, rejection := item.Parse(record.Raw, judged)
+	if rejection != nil {
+		return nil, fmt.Errorf("read an earlier version at %s: %s", k.entry.Position, rejection.Message)
+	}
+	settle(earlier, &record)
+	return p.truthOf(earlier, record.Client, k.entry.At), nil
+}
+
+// settle gives an item a time if it may go without.
+func settle(i *weir.Item, r *weir.Record) {
+	if i.CreatedAt == 0 {
+		i.CreatedAt = r.ReceivedAt // an alias needs no time of its own
+	}
+}
+
+// judgeAgain looks again whether other workers have committed since the items
+// were looked up; now the lock keeps them from it. It reports whether anything
+// is not as it was: then the batch must begin again.
+func (p *Pipeline) judgeAgain(ctx context.Context, b *Batch) (moved bool, err error) {
+	if p.underway.commits() == b.looked {
+		return false, nil
+	}
+	keys := make([]state.ItemKey, len(b.order))
+	for i, k := range b.order {
+		keys[i] = k.key
+	}
+	looked, entries, err := p.lookUp(ctx, keys)
+	if err != nil {
+		return false, err
+	}
+	b.looked = looked
+	for i, k := range b.order {
+		if !same(entries[i], k.before) {
+			moved = true
+			if err := p.judge(ctx, k, entries[i]); err != nil {
+				return false, err
+			}
+		}
+	}
+	return moved, nil
+}
+
+func same(a, b state.Entry) bool {
+	return a.Position == b.Position && a.Version == b.Version && a.Hash == b.Hash && a.At == b.At && string(a.Doc) == string(b.Doc)
 }

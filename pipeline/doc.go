@@ -21,5 +21,5 @@
 // skipped by their position; the seen index says "this very delivery" rather
 // than "before".
 //
-// Steps 2, 8, 9, 10 and 11 come from outside, in Options.Steps.
+// Steps 2, 9, 10 and 11 come from outside, in Options.Steps.
 package pipeline

@@ -19,60 +19,68 @@ func eventName(i *weir.Item) string {
 	return ""
 }
 
-// served are the fields that questions know by a server column's name.
-var served = map[weir.Kind]map[string]string{
-	weir.KindPageview: {"page_id": "$page", "referrer": "$referrer", "title": "$title"},
-	weir.KindOrder:    {"total_price": "$value"},
+// valueColumn is an order's value.
+const valueColumn = "$value"
+
+// served is the name by which questions know a field of an item.
+func served(kind weir.Kind, field string) string {
+	switch kind {
+	case weir.KindPageview:
+		switch field {
+		case "page_id":
+			return "$page"
+		case "referrer", "title":
+			return "$" + field
+		}
+	case weir.KindOrder:
+		if field == "total_price" {
+			return valueColumn
+		}
+	}
+	return field
 }
 
-// event makes the row of an item: its own fields, then what its session and
-// device say, under names that start with "$".
-func (p *Pipeline) event(e *Entry) *weir.Event {
-	row := &weir.Event{
-		Position: e.Position, Time: e.Outcome.Time, Name: e.Outcome.Name,
-		Identity: e.identity.Number, Person: e.identity.Person,
+// properties are those of an item's event row, cleared ones included: its own
+// fields, then what its session and device say, under names that start with "$".
+func (p *Pipeline) properties(i *weir.Item) []weir.Property {
+	if eventName(i) == "" {
+		return nil
 	}
-	if e.session != nil {
-		row.Session = e.session.Number
-	}
-	properties := make([]weir.Property, 0, len(e.Item.Fields)+16)
-	names := served[e.Item.Kind]
-	for _, f := range e.Item.Fields {
-		if f.Value.Type == weir.Null {
-			continue
-		}
-		if name, ok := names[f.Name]; ok {
-			f.Name = name
-		}
+	properties := make([]weir.Property, 0, len(i.Fields)+16)
+	for _, f := range i.Fields {
+		f.Name = served(i.Kind, f.Name)
 		properties = append(properties, f)
 	}
-	if s := e.Item.Session; s != nil {
-		for _, f := range s.Fields {
-			if name := sessionColumn(f.Name); name != "" && f.Value.Type != weir.Null {
+	if i.Session != nil {
+		for _, f := range i.Session.Fields {
+			if name := sessionColumn(f.Name); name != "" {
 				properties = append(properties, weir.Property{Name: name, Value: f.Value})
 			}
 		}
 	}
-	if d := e.Item.Device; d != nil {
-		for _, f := range d.Fields {
-			switch {
-			case f.Name == "user_agent":
+	if i.Device != nil {
+		for _, f := range i.Device.Fields {
+			switch f.Name {
+			case "user_agent":
 				properties = append(properties, p.devices.Read(f.Value.String())...)
-			case (f.Name == "language" || f.Name == "resolution") && f.Value.Type != weir.Null:
+			case "language", "resolution":
 				properties = append(properties, weir.Property{Name: "$" + f.Name, Value: f.Value})
 			}
 		}
 	}
-	row.Properties = unique(properties)
-	return row
+	return unique(properties)
 }
 
 // sessionColumn is the server column of a session's field, or "" for one that
 // changes while the session goes on and so belongs to the session alone.
 func sessionColumn(field string) string {
 	switch field {
-	case "landing_page", "referrer", "timezone":
-		return "$" + field
+	case "landing_page":
+		return "$landing_page"
+	case "referrer":
+		return "$referrer"
+	case "timezone":
+		return "$timezone"
 	}
 	if strings.HasPrefix(field, "utm_") {
 		return "$" + field
@@ -85,4 +93,9 @@ func sessionColumn(field string) string {
 func unique(properties []weir.Property) []weir.Property {
 	slices.SortStableFunc(properties, func(a, b weir.Property) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(properties, func(a, b weir.Property) bool { return a.Name == b.Name })
+}
+
+// set leaves out what is cleared.
+func set(properties []weir.Property) []weir.Property {
+	return slices.DeleteFunc(properties, func(p weir.Property) bool { return p.Value.Type == weir.Null })
 }

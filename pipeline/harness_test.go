@@ -13,6 +13,7 @@ import (
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive"
 	"github.com/weirhq/weir/archive/dirarchive"
+	"github.com/weirhq/weir/dump"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/eventstore/duckstore"
 	"github.com/weirhq/weir/frame"
@@ -56,10 +57,23 @@ type failer interface {
 	Errorf(string, ...any)
 }
 
-func newWorld(t testing.TB) *world { return openWorld(t, t.TempDir(), t.Cleanup) }
+func newWorld(t testing.TB) *world {
+	dir := t.TempDir()
+	return openWorld(t, dir, openEvents(t, dir), t.Cleanup)
+}
 
-func openWorld(t failer, dir string, cleanup func(func())) *world {
+func openEvents(t failer, dir string) eventstore.Store {
 	t.Helper()
+	e, err := duckstore.Open(filepath.Join(dir, "events"), &duckstore.Options{Memory: 256 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func openWorld(t failer, dir string, e eventstore.Store, cleanup func(func())) *world {
+	t.Helper()
+	cleanup(func() { e.Close() })
 	q, err := sqlitequeue.Open(context.Background(), filepath.Join(dir, "queue"), &sqlitequeue.Options{Partitions: partitions})
 	if err != nil {
 		t.Fatal(err)
@@ -75,11 +89,6 @@ func openWorld(t failer, dir string, cleanup func(func())) *world {
 		t.Fatal(err)
 	}
 	cleanup(func() { s.Close() })
-	e, err := duckstore.Open(filepath.Join(dir, "events"), &duckstore.Options{Memory: 256 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cleanup(func() { e.Close() })
 	return &world{t: t, queue: q, archive: a, state: s, events: e, hub: live.NewHub(), options: pipeline.Options{Gather: -1}}
 }
 
@@ -141,13 +150,13 @@ func (w *world) pipeline() *pipeline.Pipeline {
 // drain runs a pipeline until everything that was sent is acknowledged.
 func (w *world) drain() {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	done := make(chan error, 1)
 	p := w.pipeline()
 	go func() { done <- p.Run(ctx) }()
 	if !w.settled(ctx) {
-		w.t.Fatal("not drained within a minute")
+		w.t.Fatal("not drained in time")
 	}
 	cancel()
 	if err := <-done; err != nil {
@@ -227,50 +236,27 @@ func (w *world) person(id string) weir.Person {
 	if len(members) == 0 {
 		w.t.Fatalf("nobody is known as %s", id)
 	}
-	return identity.Join(members)
+	return identity.Join(members, nil)
 }
 
-// truth is all that does not depend on the order of arrival: the people, and
-// what questions count of each.
+// truth is all that is true of the workspace, as weir dump writes it.
 func (w *world) truth() string {
 	w.t.Helper()
-	var lines []string
-	seen := map[string]bool{}
-	err := w.state.View().Scan(context.Background(), ws, func(i *weir.Identity) error {
-		p := w.person(i.ID)
-		if !seen[p.ID] {
-			seen[p.ID] = true
-			lines = append(lines, fmt.Sprintf("person %s = %v traits %v first %s last %s created %s", p.ID, p.IDs, p.Traits, p.FirstSeen, p.LastSeen, p.CreatedAt))
-			own := fmt.Sprintf(`[{"property":"who","op":"in","value":["%s"]}]`, strings.Join(p.IDs, `","`))
-			lines = append(lines, fmt.Sprintf("rows of %s: %v of %v people in %v sessions", p.ID, w.ask("*", "total", own), w.ask("*", "users", own), w.ask("*", "sessions", own)))
-		}
-		lines = append(lines, fmt.Sprintf("identity %s authenticated %v edges %v", i.ID, i.Authenticated, i.Edges))
-		return nil
-	})
-	if err != nil {
+	var out strings.Builder
+	if err := dump.Write(context.Background(), &out, ws, w.state.View(), w.events); err != nil {
 		w.t.Fatal(err)
 	}
-	catalogue, err := w.events.Catalogue(context.Background(), ws)
-	if err != nil {
-		w.t.Fatal(err)
+	return out.String()
+}
+
+// differ fails the test if two truths are not the same.
+func (w *world) differ(context, want, got string) {
+	w.t.Helper()
+	if want == got {
+		return
 	}
-	for _, e := range catalogue.Events {
-		if total := w.ask(e.Name, "total", ""); total > 0 { // a name stays when its last row is replaced
-			lines = append(lines, fmt.Sprintf("event %s: %v of %v people in %v sessions", e.Name, total, w.ask(e.Name, "users", ""), w.ask(e.Name, "sessions", "")))
-		}
-	}
-	lines = append(lines, fmt.Sprintf("all people: %v", w.ask("*", "users", "")))
-	for plan := range 3 {
-		lines = append(lines, fmt.Sprintf("plan p%d: %v", plan, w.ask("*", "users", fmt.Sprintf(`[{"property":"plan","on":"user","op":"eq","value":"p%d"}]`, plan))))
-	}
-	for v := range 9 {
-		lines = append(lines, fmt.Sprintf("v is %d: %v", v, w.ask("*", "total", fmt.Sprintf(`[{"property":"v","op":"eq","value":%d}]`, v))))
-	}
-	for _, filter := range []string{`[{"property":"plan","on":"user","op":"eq","value":"pro"}]`, `[{"property":"v","op":"gte","value":2}]`} {
-		lines = append(lines, fmt.Sprintf("%s: %v of %v", filter, w.ask("*", "total", filter), w.ask("*", "users", filter)))
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
+	diff, _, err := dump.Compare(strings.NewReader(want), strings.NewReader(got))
+	w.t.Fatalf("%s\nwant (-) and got (+) differ, %v:\n%s", context, err, diff)
 }
 
 var errInjected = errors.New("injected fault")

@@ -9,6 +9,7 @@ type metrics struct {
 	lag      prometheus.Gauge
 	failures prometheus.Counter
 	dead     prometheus.Counter
+	waiting  prometheus.Counter
 	damaged  prometheus.Counter
 }
 
@@ -20,10 +21,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		lag:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_pipeline_delay_seconds", Help: "Seconds from receipt to commit of the oldest item of the last batch."}),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_pipeline_failures_total", Help: "Tries of a batch that failed."}),
 		dead:     prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_pipeline_dead_items_total", Help: "Items set aside because their processing failed again and again."}),
+		waiting:  prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_pipeline_waiting_items_total", Help: "Items put off because their user was busy."}),
 		damaged:  prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_pipeline_damaged_frames_total", Help: "Frames lost to damaged bytes."}),
 	}
 	if r != nil {
-		r.MustRegister(m.items, m.batches, m.seconds, m.lag, m.failures, m.dead, m.damaged)
+		r.MustRegister(m.items, m.batches, m.seconds, m.lag, m.failures, m.dead, m.waiting, m.damaged)
 	}
 	return m
 }

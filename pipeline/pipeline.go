@@ -39,12 +39,19 @@ type Options struct {
 	Steps []Step
 	// Partitions to work on; nil means all.
 	Partitions []int
+	// Workers is how many goroutines share the partitions; default 1. What they
+	// take from the state goes one by one all the same: see state.Store.
+	Workers int
+	// Rules knows what each workspace has decided; default: DefaultRules for all.
+	Rules Rulebook
+	// RetryAfter is how long an item waits whose user is busy; default 3 s.
+	RetryAfter time.Duration
 	Now        func() time.Time      // default time.Now
 	Logger     *slog.Logger          // default: discard
 	Registerer prometheus.Registerer // default: not registered
 }
 
-// Pipeline works on some partitions of the queue, in one goroutine.
+// Pipeline works on some partitions of the queue.
 type Pipeline struct {
 	queue    queue.Queue
 	archive  archive.Archive
@@ -55,15 +62,16 @@ type Pipeline struct {
 	options  Options
 	order    []Step
 	devices  device.Reader
-	dead     map[weir.Position]string // found to make a batch panic, with the reason
 	metrics  *metrics
-	mu       sync.Mutex // held while the steps of a batch run: by Run or by Rebuild
+	resting  sync.RWMutex // read-locked while the steps of a batch run
 	underway underway
+	waits    chan struct{} // holds one token if items wait for busy users
+	history  history
 }
 
 // New connects the parts. The pipeline closes none of them.
 func New(q queue.Queue, a archive.Archive, s state.Store, e eventstore.Store, hub *live.Hub, options *Options) *Pipeline {
-	p := &Pipeline{queue: q, archive: a, state: s, seen: s.Seen(), events: e, hub: hub, dead: map[weir.Position]string{}}
+	p := &Pipeline{queue: q, archive: a, state: s, seen: s.Seen(), events: e, hub: hub, waits: make(chan struct{}, 1)}
 	if options != nil {
 		p.options = *options
 	}
@@ -76,6 +84,14 @@ func New(q queue.Queue, a archive.Archive, s state.Store, e eventstore.Store, hu
 	if p.options.Tries == 0 {
 		p.options.Tries = 3
 	}
+	p.options.Workers = max(p.options.Workers, 1)
+	if p.options.Rules == nil {
+		rules := DefaultRules()
+		p.options.Rules = func(context.Context, weir.WorkspaceID) (*Rules, error) { return rules, nil }
+	}
+	if p.options.RetryAfter == 0 {
+		p.options.RetryAfter = 3 * time.Second
+	}
 	if p.options.Now == nil {
 		p.options.Now = time.Now
 	}
@@ -87,25 +103,57 @@ func New(q queue.Queue, a archive.Archive, s state.Store, e eventstore.Store, hu
 	return p
 }
 
-// Run works until ctx ends, and then returns nil. The batch at hand is finished
+// Run works until ctx ends, and then returns nil. The batches at hand are finished
 // first. Failing stores are waited for; the queue holds what arrives meanwhile.
 func (p *Pipeline) Run(ctx context.Context) error {
+	var group errgroup.Group
+	for _, partitions := range p.shares() {
+		group.Go(func() error {
+			p.work(ctx, partitions)
+			return nil
+		})
+	}
+	group.Go(func() error {
+		p.resend(ctx)
+		return nil
+	})
+	return group.Wait()
+}
+
+// shares deals the partitions out to the workers.
+func (p *Pipeline) shares() [][]int {
+	if p.options.Workers == 1 {
+		return [][]int{p.options.Partitions}
+	}
+	all := p.options.Partitions
+	if all == nil {
+		for n := range p.queue.Partitions() {
+			all = append(all, n)
+		}
+	}
+	shares := make([][]int, min(p.options.Workers, len(all)))
+	for i, n := range all {
+		shares[i%len(shares)] = append(shares[i%len(shares)], n)
+	}
+	return shares
+}
+
+func (p *Pipeline) work(ctx context.Context, partitions []int) {
 	for wait := newBackoff(); ctx.Err() == nil; {
-		err := p.consume(ctx, wait)
+		err := p.consume(ctx, partitions, wait)
 		if ctx.Err() != nil {
 			break
 		}
 		p.options.Logger.Error("read queue", "error", err)
 		wait.sleep(ctx)
 	}
-	return nil
 }
 
 // consume works through the queue until an error that wants a new consumer. Two
 // goroutines take turns: while the rows of a batch are being written, the steps
 // of the next one go on.
-func (p *Pipeline) consume(ctx context.Context, wait *backoff) error {
-	consumer, err := p.queue.Consume(ctx, p.options.Partitions)
+func (p *Pipeline) consume(ctx context.Context, partitions []int, wait *backoff) error {
+	consumer, err := p.queue.Consume(ctx, partitions)
 	if err != nil {
 		return fmt.Errorf("consume queue: %w", err)
 	}
@@ -150,12 +198,28 @@ func (p *Pipeline) consume(ctx context.Context, wait *backoff) error {
 // finish writes the rows of a committed batch, until they are written or ctx
 // ends, and acknowledges it. When the program is to end it still tries once.
 func (p *Pipeline) finish(ctx context.Context, consumer queue.Consumer, b *Batch) error {
-	through := context.WithoutCancel(ctx)
 	start := p.options.Now()
+	if err := p.persevere(ctx, b); err != nil {
+		return err
+	}
+	p.metrics.seconds.WithLabelValues("write").Add(p.options.Now().Sub(start).Seconds())
+	if err := consumer.Ack(context.WithoutCancel(ctx), b.Applied); err != nil {
+		return fmt.Errorf("acknowledge: %w", err)
+	}
+	p.metrics.count(b)
+	p.publish(b)
+	if len(b.waiting) > 0 {
+		p.wakeResend()
+	}
+	return nil
+}
+
+// persevere writes the rows of a committed batch until that succeeds or ctx ends.
+func (p *Pipeline) persevere(ctx context.Context, b *Batch) error {
 	for wait := newBackoff(); ; {
-		err := p.write(through, b)
+		err := p.write(context.WithoutCancel(ctx), b)
 		if err == nil {
-			break
+			return nil
 		}
 		p.metrics.failures.Inc()
 		p.options.Logger.Error("write batch", "error", err, "items", len(b.Entries))
@@ -164,13 +228,6 @@ func (p *Pipeline) finish(ctx context.Context, consumer queue.Consumer, b *Batch
 		}
 		wait.sleep(ctx)
 	}
-	p.metrics.seconds.WithLabelValues("write").Add(p.options.Now().Sub(start).Seconds())
-	if err := consumer.Ack(through, b.Applied); err != nil {
-		return fmt.Errorf("acknowledge: %w", err)
-	}
-	p.metrics.count(b)
-	p.publish(b)
-	return nil
 }
 
 // gather receives a batch: at once what is there, and a little later what came
@@ -205,37 +262,42 @@ func records(deliveries []queue.Delivery) int {
 
 // settle takes a batch through the steps until its state is committed.
 func (p *Pipeline) settle(ctx context.Context, deliveries []queue.Delivery) (*Batch, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b, err := p.complete(ctx, func() *Batch { return p.batch(deliveries) }, p.order)
-	if err == nil {
-		p.underway.add(b)
-	}
-	return b, err
+	p.resting.RLock()
+	defer p.resting.RUnlock()
+	return p.complete(ctx, func() *Batch { return p.batch(deliveries) }, p.order)
 }
 
 // complete takes a batch through the steps, again and again with a new copy if
 // need be. It gives up only when ctx ends or another worker has taken over. A
-// batch that makes a step panic every time has bad items: they are found and
-// set aside.
+// batch that fails every time may have bad items: they are sought and set aside.
+// Items of busy users are set aside too, and the rest goes on.
 func (p *Pipeline) complete(ctx context.Context, build func() *Batch, steps []Step) (*Batch, error) {
-	defer clear(p.dead)
+	dead, waiting := map[weir.Position]string{}, map[weir.Position]bool{}
+	copied := func() *Batch {
+		b := build() // steps may have changed the records of the one before
+		b.dead, b.waiting = dead, waiting
+		return b
+	}
 	wait := newBackoff()
-	for panics := 0; ; {
-		b := build()
+	for tries := 1; ; tries++ {
+		b := copied()
 		// A batch that has begun is finished also when the program is to end.
 		err := p.process(context.WithoutCancel(ctx), b, steps)
 		if err == nil || errors.Is(err, state.ErrFenced) {
 			return b, err
 		}
+		var contended *contendedError
+		if errors.As(err, &contended) && len(contended.positions) > 0 && !b.replayed {
+			for _, position := range contended.positions {
+				waiting[position] = true
+			}
+			p.metrics.waiting.Add(float64(len(contended.positions)))
+			continue
+		}
 		p.metrics.failures.Inc()
 		p.options.Logger.Error("process batch", "error", err, "items", len(b.Entries))
-		var panicked *panicError
-		if errors.As(err, &panicked) {
-			if panics++; panics >= p.options.Tries {
-				p.seek(ctx, build()) // the steps may have changed the records of b
-				panics = 0
-			}
+		if tries%p.options.Tries == 0 {
+			p.seek(ctx, copied, steps, dead)
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -244,22 +306,49 @@ func (p *Pipeline) complete(ctx context.Context, build func() *Batch, steps []St
 	}
 }
 
-// seek takes every item through the steps alone, without the commit, and notes
-// those that panic as dead.
-func (p *Pipeline) seek(ctx context.Context, b *Batch) {
-	for _, e := range b.Entries {
-		alone := &Batch{
-			Entries: []*Entry{{Record: e.Record, Position: e.Position}},
-			Applied: map[int]uint64{e.Position.Partition(): e.Position.Seq()}, AsOf: b.AsOf,
-		}
-		err := p.process(context.WithoutCancel(ctx), alone, p.order[1:len(p.order)-1])
-		var panicked *panicError
-		if errors.As(err, &panicked) {
-			p.dead[e.Position] = fmt.Sprintf("Step %s failed on this item: %v.", panicked.step, panicked.value)
-			p.metrics.dead.Inc()
-			p.options.Logger.Error("set item aside", "position", e.Position.String(), "step", panicked.step, "panic", panicked.value)
+// seek finds the items that make the steps fail, all but the last, by halving the
+// batch, and notes them as dead. If the steps fail without any item too, a store
+// is at fault, and nobody is.
+func (p *Pipeline) seek(ctx context.Context, copied func() *Batch, steps []Step, dead map[weir.Position]string) {
+	steps = slices.DeleteFunc(slices.Clone(steps), func(s Step) bool { return s.Number == 1 || s.Number == 12 })
+	try := func(from, to int) error {
+		b := copied()
+		b.Entries = b.Entries[from:to]
+		return p.process(context.WithoutCancel(ctx), b, steps)
+	}
+	if err := try(0, 0); err != nil {
+		return
+	}
+	var halve func(from, to int)
+	halve = func(from, to int) {
+		err := try(from, to)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case to-from > 1:
+			middle := (from + to) / 2
+			halve(from, middle)
+			halve(middle, to)
+		default:
+			p.bury(copied().Entries[from], err, dead)
 		}
 	}
+	halve(0, len(copied().Entries))
+}
+
+// bury notes that an item cannot be processed.
+func (p *Pipeline) bury(e *Entry, err error, dead map[weir.Position]string) {
+	var panicked *panicError
+	var contended *contendedError
+	switch {
+	case errors.As(err, &contended):
+		return
+	case errors.As(err, &panicked):
+		dead[e.Position] = fmt.Sprintf("Step %s failed on this item: %v.", panicked.step, panicked.value)
+	default:
+		dead[e.Position] = fmt.Sprintf("Processing failed on this item: %v.", err)
+	}
+	p.metrics.dead.Inc()
+	p.options.Logger.Error("set item aside", "position", e.Position.String(), "reason", dead[e.Position])
 }
 
 // batch decodes deliveries. Damaged frames are reported and skipped: what they
@@ -292,18 +381,19 @@ func (b *Batch) add(sealed frame.Sealed, f *frame.Frame) {
 	}
 }
 
-// setAside takes the items that are known to make a step panic out of the
-// batch. The step that reads the items puts them back, without their content.
-func (p *Pipeline) setAside(b *Batch) {
-	if len(p.dead) == 0 {
+// setAside takes the items out of the batch that are dead or have to wait. The
+// step that reads the items puts them back, without their content.
+func (b *Batch) setAside() {
+	if len(b.dead)+len(b.waiting) == 0 {
 		return
 	}
 	b.Entries = slices.DeleteFunc(b.Entries, func(e *Entry) bool {
-		_, dead := p.dead[e.Position]
-		if dead {
-			b.dead = append(b.dead, e)
+		_, dead := b.dead[e.Position]
+		if dead || b.waiting[e.Position] {
+			b.aside = append(b.aside, e)
+			return true
 		}
-		return dead
+		return false
 	})
 }
 
@@ -331,7 +421,7 @@ func (p *Pipeline) process(ctx context.Context, b *Batch, steps []Step) (err err
 			b.tx.Rollback()
 		}
 	}()
-	p.setAside(b)
+	b.setAside()
 	for _, step := range steps {
 		running = step.Name
 		start := p.options.Now()

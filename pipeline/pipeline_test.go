@@ -10,7 +10,6 @@ import (
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/frame"
 	"github.com/weirhq/weir/pipeline"
-	"github.com/weirhq/weir/state"
 )
 
 func TestItemBecomesEventPersonAndReceipt(t *testing.T) {
@@ -56,7 +55,7 @@ func TestItemBecomesEventPersonAndReceipt(t *testing.T) {
 
 func TestVersionsAndDuplicates(t *testing.T) {
 	version := func(updated, title string) string {
-		return `{"kind":"pageview","pageview":{"external_id":"pv","created_at":"2026-10-01T11:00:00Z","updated_at":"` + updated + `","page_id":"p","v":` + title + `},"user":{"external_id":"u"}}`
+		return `{"kind":"pageview","pageview":{"external_id":"pv","created_at":"2026-10-01T11:00:00Z","updated_at":"` + updated + `","page_id":"p","properties":{"v":` + title + `}},"user":{"external_id":"u"}}`
 	}
 	for _, together := range []bool{true, false} {
 		w := newWorld(t)
@@ -106,20 +105,20 @@ func TestConflictHasTheSameWinnerInBothOrders(t *testing.T) {
 
 func TestPastOfAnAnonymousUserFollowsTheKnownOne(t *testing.T) {
 	w := newWorld(t)
-	w.send([]string{custom("1", "anon", "Looked", ""), custom("2", "known", "Bought", "")})
+	w.send([]string{custom("1", "visitor", "Looked", ""), custom("2", "known", "Bought", "")})
 	w.drain()
 	if got := w.ask("*", "users", ""); got != 2 {
 		t.Fatalf("%v people before", got)
 	}
-	w.send([]string{`{"kind":"user_alias","user_alias":{"from_user_external_id":"anon","to_user_external_id":"known","to_user_is_authenticated":true}}`})
+	w.send([]string{`{"kind":"user_alias","user_alias":{"from_user_external_id":"visitor","to_user_external_id":"known","to_user_is_authenticated":true}}`})
 	w.drain()
 	if got := w.ask("*", "users", ""); got != 1 {
 		t.Errorf("%v people after", got)
 	}
-	if p := w.person("anon"); p.ID != "known" || !reflect.DeepEqual(p.IDs, []string{"anon", "known"}) {
+	if p := w.person("visitor"); p.ID != "known" || !reflect.DeepEqual(p.IDs, []string{"known", "visitor"}) {
 		t.Errorf("person %+v", p)
 	}
-	w.send([]string{custom("3", "anon", "Looked", "")})
+	w.send([]string{custom("3", "visitor", "Looked", "")})
 	w.drain()
 	if got := w.ask("Looked", "users", ""); got != 1 {
 		t.Errorf("%v people later", got)
@@ -249,29 +248,6 @@ func TestClockCorrection(t *testing.T) {
 		got, note := pipeline.Correct(at(c.event), sent, at(c.received))
 		if got != at(c.want) || (note != nil) != (c.name == "far ahead") {
 			t.Errorf("%s: %s %v, want %s", c.name, got, note, c.want)
-		}
-	}
-}
-
-func TestJudge(t *testing.T) {
-	stored := state.Entry{Position: weir.At(0, 5), Version: 10, Hash: 7}
-	for _, c := range []struct {
-		name    string
-		before  state.Entry
-		now     state.Entry
-		status  weir.Status
-		applies bool
-	}{
-		{"new", state.Entry{}, stored, weir.Stored, true},
-		{"this delivery again", stored, stored, weir.Stored, true},
-		{"sent again", stored, state.Entry{Position: weir.At(0, 6), Version: 10, Hash: 7}, weir.Duplicate, false},
-		{"newer", stored, state.Entry{Position: weir.At(0, 6), Version: 11, Hash: 1}, weir.Stored, true},
-		{"older", stored, state.Entry{Position: weir.At(0, 6), Version: 9, Hash: 9}, weir.Superseded, false},
-		{"other content that wins", stored, state.Entry{Position: weir.At(0, 6), Version: 10, Hash: 8}, weir.Stored, true},
-		{"other content that loses", stored, state.Entry{Position: weir.At(0, 6), Version: 10, Hash: 6}, weir.Conflict, false},
-	} {
-		if status, applies := pipeline.Judge(c.before, c.now); status != c.status || applies != c.applies {
-			t.Errorf("%s: %s %v, want %s %v", c.name, status, applies, c.status, c.applies)
 		}
 	}
 }

@@ -14,9 +14,10 @@ import (
 // applied before. Run waits meanwhile, and what arrives stays in the queue.
 // Frames that cannot be read are reported and skipped.
 func (p *Pipeline) Rebuild(ctx context.Context, ws weir.WorkspaceID) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.underway.wait()
+	if err := p.rest(ctx); err != nil {
+		return fmt.Errorf("rebuild events of %s: %w", ws, err)
+	}
+	defer p.resting.Unlock()
 	p.options.Logger.Warn("rebuild events from the archive", "workspace", ws)
 	if err := p.events.Drop(ctx, ws); err != nil {
 		return fmt.Errorf("rebuild events of %s: %w", ws, err)
@@ -34,12 +35,26 @@ func (p *Pipeline) Rebuild(ctx context.Context, ws weir.WorkspaceID) error {
 // done. Run must not be running. Nothing is put into the outbox: what was to be
 // done outside was done when the items came.
 func (p *Pipeline) RebuildAll(ctx context.Context, progress func(items int)) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.resting.Lock()
+	defer p.resting.Unlock()
 	if _, err := p.replay(ctx, "", progress); err != nil {
 		return fmt.Errorf("rebuild from the archive: %w", err)
 	}
+	if err := p.markAll(ctx); err != nil {
+		return fmt.Errorf("rebuild from the archive: %w", err)
+	}
 	return nil
+}
+
+// rest keeps new batches from beginning, and waits until those underway are
+// written. The caller unlocks resting if the error is nil.
+func (p *Pipeline) rest(ctx context.Context) error {
+	p.resting.Lock()
+	err := p.underway.none(ctx)
+	if err != nil {
+		p.resting.Unlock()
+	}
+	return err
 }
 
 // replay takes the archive through the steps once more, all but the first.
@@ -91,7 +106,7 @@ func (r *replay) flush(ctx context.Context) error {
 		b.replayed = true
 		maps.Copy(b.Applied, r.applied)
 		for _, e := range r.entries {
-			b.Entries = append(b.Entries, &e)
+			b.Entries = append(b.Entries, &Entry{Record: e.Record, Position: e.Position})
 		}
 		return b
 	}
@@ -99,6 +114,7 @@ func (r *replay) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer r.pipeline.underway.done(b)
 	if err := r.pipeline.write(ctx, b); err != nil {
 		return err
 	}

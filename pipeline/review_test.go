@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -124,7 +125,7 @@ func TestDeathWhileAPersonIsDividedLeavesNoRowBehind(t *testing.T) {
 		"by a sign-in":       known("a"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := []string{custom("1", "a", "Looked", ""), custom("2", "b", "Bought", ""), known("b"), aliasAt("a", "b", 20)}
+			before := []string{custom("1", "a", "Looked", ""), custom("2", "b", "Bought", ""), known("b"), known("c"), aliasAt("a", "b", 20)}
 			reference := newWorld(t)
 			reference.send(before)
 			reference.drain()
@@ -160,14 +161,7 @@ func (w *world) die(f *faults, n int64, turned bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	f.stop = cancel
-	f.left.Store(n)
-	w.wrap = func(w *world) (queue.Queue, state.Store, eventstore.Store) {
-		q := w.queue
-		if turned {
-			q = backwards{q}
-		}
-		return faultyQueue{q, f}, faultyState{w.state, f}, faultyEvents{w.events, f}
-	}
+	w.failAt(f, n, turned)
 	done := make(chan error, 1)
 	p := w.pipeline()
 	go func() { done <- p.Run(ctx) }()
@@ -177,16 +171,31 @@ func (w *world) die(f *faults, n int64, turned bool) {
 	w.wrap = nil
 }
 
+// failAt puts faults between pipelines and their stores.
+func (w *world) failAt(f *faults, n int64, turned bool) {
+	f.left.Store(n)
+	w.wrap = func(w *world) (queue.Queue, state.Store, eventstore.Store) {
+		q := w.queue
+		if turned {
+			q = backwards{q}
+		}
+		return faultyQueue{q, f}, faultyState{w.state, f}, faultyEvents{w.events, f}
+	}
+}
+
 // backwards is a queue whose consumers see the last partition first. Order
 // between partitions is promised nowhere.
 type backwards struct{ queue.Queue }
 
-func (q backwards) Consume(ctx context.Context, _ []int) (queue.Consumer, error) {
-	var list []int
-	for p := range q.Partitions() {
-		list = append(list, q.Partitions()-1-p)
+func (q backwards) Consume(ctx context.Context, partitions []int) (queue.Consumer, error) {
+	if partitions == nil {
+		for p := range q.Partitions() {
+			partitions = append(partitions, p)
+		}
 	}
-	return q.Queue.Consume(ctx, list)
+	partitions = slices.Clone(partitions)
+	slices.Reverse(partitions)
+	return q.Queue.Consume(ctx, partitions)
 }
 
 // Two versions of an item in two partitions leave one row, also if a worker dies
@@ -282,7 +291,7 @@ func TestHostileItemsHarmNoNeighbour(t *testing.T) {
 // what is older and comes afterwards, also if nothing else changes meanwhile.
 func TestTraitsSaidAgainHoldAgainstOlderOnes(t *testing.T) {
 	said := func(id, plan string, minute int) string {
-		return fmt.Sprintf(`{"kind":"pageview","pageview":{"external_id":%q,"created_at":"2026-10-01T11:00:00Z"},"user":{"external_id":"u","updated_at":"2026-10-01T11:%02d:00Z","plan":%s}}`, id, minute, plan)
+		return fmt.Sprintf(`{"kind":"pageview","pageview":{"external_id":%q,"created_at":"2026-10-01T11:00:00Z"},"user":{"external_id":"u","updated_at":"2026-10-01T11:%02d:00Z","traits":{"plan":%s}}}`, id, minute, plan)
 	}
 	for _, c := range []struct{ first, second string }{{`"pro"`, `"pro"`}, {`null`, `null`}} {
 		w := newWorld(t)
@@ -300,10 +309,10 @@ func TestTraitsSaidAgainHoldAgainstOlderOnes(t *testing.T) {
 // another one from then on, although its own did not change.
 func TestTraitSaidAgainByOneIdentityCountsForThePerson(t *testing.T) {
 	said := func(id, user, plan string, minute int) string {
-		return fmt.Sprintf(`{"kind":"pageview","pageview":{"external_id":%q,"created_at":"2026-10-01T11:00:00Z"},"user":{"external_id":%q,"updated_at":"2026-10-01T11:%02d:00Z","plan":%q}}`, id, user, minute, plan)
+		return fmt.Sprintf(`{"kind":"pageview","pageview":{"external_id":%q,"created_at":"2026-10-01T11:00:00Z"},"user":{"external_id":%q,"updated_at":"2026-10-01T11:%02d:00Z","traits":{"plan":%q}}}`, id, user, minute, plan)
 	}
 	w := newWorld(t)
-	for _, i := range []string{said("1", "anon", "free", 10), said("2", "known", "pro", 20), aliasAt("anon", "known", 20), said("3", "anon", "free", 30)} {
+	for _, i := range []string{said("1", "visitor", "free", 10), said("2", "known", "pro", 20), aliasAt("visitor", "known", 20), said("3", "visitor", "free", 30)} {
 		w.send([]string{i})
 		w.drain()
 	}

@@ -66,7 +66,7 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 
 // makeKey makes the workspace, if need be, and a key to it.
 func (c *demoCommand) makeKey(ctx context.Context) (string, error) {
-	control, err := sqlitestate.OpenControl(filepath.Join(c.Data, "state"), nil)
+	control, err := sqlitestate.OpenControl(filepath.Join(c.Data, controlFolder), nil)
 	if err != nil {
 		return "", fmt.Errorf("%w; start the server first, or give its --data, or a --key", err)
 	}

@@ -39,6 +39,7 @@ type commandLine struct {
 
 	Serve   serveCommand   `cmd:"" help:"Collect events, answer questions and serve the dashboard."`
 	Demo    demoCommand    `cmd:"" help:"Play a shop: weeks of history in seconds, then live visitors."`
+	Dump    dumpCommand    `cmd:"" help:"Write the truth of a workspace as canonical JSON lines: equal truth, equal bytes."`
 	Rebuild rebuildCommand `cmd:"" help:"Derive the state and the events again from the archive; the server must be stopped."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }

@@ -14,21 +14,19 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive"
-	"github.com/weirhq/weir/archive/dirarchive"
 	"github.com/weirhq/weir/collector"
 	"github.com/weirhq/weir/dashboard"
 	"github.com/weirhq/weir/eventstore"
-	"github.com/weirhq/weir/eventstore/duckstore"
 	"github.com/weirhq/weir/live"
 	"github.com/weirhq/weir/pipeline"
 	"github.com/weirhq/weir/queue"
 	"github.com/weirhq/weir/queue/sqlitequeue"
 	"github.com/weirhq/weir/sdk"
 	"github.com/weirhq/weir/state"
-	"github.com/weirhq/weir/state/sqlitestate"
 	"github.com/weirhq/weir/workspace"
 )
 
@@ -41,6 +39,7 @@ type parts struct {
 	events    eventstore.Store
 	hub       *live.Hub
 	directory *workspace.Directory
+	rules     *rulebook
 	collector *collector.Collector
 	pipeline  *pipeline.Pipeline
 	dashboard *dashboard.Server
@@ -58,13 +57,16 @@ func openParts(ctx context.Context, c *serveCommand, logger *slog.Logger, regist
 	if err := provision(ctx, p.directory, c.Bootstrap); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
-	p.pipeline = pipeline.New(p.queue, p.archive, p.state, p.events, p.hub, &pipeline.Options{Logger: logger.With("part", "pipeline"), Registerer: registry})
+	p.pipeline = pipeline.New(p.queue, p.archive, p.state, p.events, p.hub, &pipeline.Options{
+		Rules: p.rules.of, Logger: logger.With("part", "pipeline"), Registerer: registry,
+	})
 	p.collector = collector.New(p.queue, p.directory, &collector.Options{
 		Limits: c.Limits.request(), Memory: int64(c.Memory) / 16, Outcomes: p.hub, Script: sdk.Script(), Logger: logger.With("part", "collector"), Registerer: registry,
 	})
 	var err error
 	p.dashboard, err = dashboard.New(dashboard.Parts{
 		Directory: p.directory, Events: p.events, State: p.state.View(), Archive: p.archive, Queue: p.queue, Hub: p.hub,
+		Intake: p.collector, History: progressOf{p.pipeline},
 	}, &dashboard.Options{
 		AdminKey: c.Bootstrap.AdminKey, Version: version(), Logger: logger.With("part", "dashboard"), Metrics: registry,
 		Health: dashboard.NewHealth(p.queue, &dashboard.HealthOptions{
@@ -77,56 +79,38 @@ func openParts(ctx context.Context, c *serveCommand, logger *slog.Logger, regist
 	return p, nil
 }
 
-// openEngines opens the stores, each in a directory of its own. The budget goes
-// to the engine that answers questions for the greater part.
+// openEngines opens the stores, each in a folder of its own.
 func (p *parts) openEngines(ctx context.Context, c *serveCommand, registry *prometheus.Registry) error {
 	in := func(name string) string { return filepath.Join(c.Data, name) }
-	q, err := sqlitequeue.Open(ctx, in("queue"), &sqlitequeue.Options{
+	q, err := sqlitequeue.Open(ctx, in(queueFolder), &sqlitequeue.Options{
 		Partitions: c.Partitions, MinFree: int64(c.MinFree), Logger: p.logger.With("part", "queue"), Registerer: registry,
 	})
 	if err != nil {
 		return fmt.Errorf("open queue: %w", err)
 	}
 	p.queue, p.closers = q, append(p.closers, q)
-
-	archiveDir := c.Archive
-	if archiveDir == "" {
-		archiveDir = in("archive")
+	if p.archive, err = openArchive(c.Data, c.Archive, p.logger); err != nil {
+		return err
 	}
-	a, err := dirarchive.Open(archiveDir, &dirarchive.Options{Logger: p.logger.With("part", "archive")})
-	if err != nil {
-		return fmt.Errorf("open archive: %w", err)
-	}
-	p.archive, p.closers = a, append(p.closers, a)
-
-	s, err := sqlitestate.Open(in("state"), &sqlitestate.Options{Memory: int64(c.Memory) / 4, Logger: p.logger.With("part", "state"), Metrics: registry})
-	if err != nil {
-		return fmt.Errorf("open state: %w", err)
-	}
-	p.state, p.closers = s, append(p.closers, s)
-	control, err := sqlitestate.OpenControl(in("state"), &sqlitestate.Options{Logger: p.logger.With("part", "workspace")})
+	p.closers = append(p.closers, p.archive)
+	directory, control, err := openControl(c.Data, p.logger)
 	if err != nil {
 		return err
 	}
-	p.closers = append(p.closers, control)
-	p.directory = workspace.New(control, &workspace.Options{Logger: p.logger.With("part", "workspace")})
-
-	if p.lost, err = openLost(in("rebuild")); err != nil {
+	p.directory, p.rules, p.closers = directory, newRulebook(directory), append(p.closers, control)
+	if p.lost, err = openLost(in(filepath.Join(derivedFolder, "lost"))); err != nil {
 		return fmt.Errorf("open list of rebuilds: %w", err)
 	}
-	e, err := duckstore.Open(in("events"), &duckstore.Options{
-		Memory: int64(c.Memory) / 2, Logger: p.logger.With("part", "events"), Metrics: registry,
-		OnLost: func(ws weir.WorkspaceID, cause error) {
-			p.logger.Error("lost event rows; they will be derived from the archive again", "workspace", ws, "error", cause)
-			if err := p.lost.add(ws); err != nil {
-				p.logger.Error("note the rebuild", "workspace", ws, "error", err)
-			}
-		},
+	d, err := openDerived(in(derivedFolder), c.Memory, p.logger, registry, func(ws weir.WorkspaceID, cause error) {
+		p.logger.Error("lost event rows; they will be derived from the archive again", "workspace", ws, "error", cause)
+		if err := p.lost.add(ws); err != nil {
+			p.logger.Error("note the rebuild", "workspace", ws, "error", err)
+		}
 	})
 	if err != nil {
-		return fmt.Errorf("open event store: %w", err)
+		return err
 	}
-	p.events, p.closers = e, append(p.closers, e)
+	p.state, p.events, p.closers = d.state, d.events, append(p.closers, d)
 	return nil
 }
 
@@ -152,11 +136,16 @@ func (p *parts) publicServer() *http.Server {
 	return server
 }
 
-// work processes the queue, and in between derives what was lost.
+// work processes the queue, and in between derives what was lost, and history by
+// new settings.
 func (p *parts) work(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	var group errgroup.Group
+	group.Go(func() error { return p.pipeline.Run(ctx) })
+	group.Go(func() error {
+		p.review(ctx)
+		return nil
+	})
+	group.Go(func() error {
 		p.lost.work(ctx, func(ws weir.WorkspaceID) error {
 			err := p.pipeline.Rebuild(ctx, ws)
 			if err != nil && ctx.Err() == nil {
@@ -164,10 +153,9 @@ func (p *parts) work(ctx context.Context) error {
 			}
 			return err
 		})
-	}()
-	err := p.pipeline.Run(ctx)
-	<-done
-	return err
+		return nil
+	})
+	return group.Wait()
 }
 
 func free(dir string) (int64, error) {

@@ -4,79 +4,201 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/dump"
+	"github.com/weirhq/weir/live"
 	"github.com/weirhq/weir/pipeline"
 )
 
-// rebuildCommand is `weir rebuild`: it sets the state and the event files aside
-// and derives them again from the archive. The server must not be running.
+// rebuildCommand is `weir rebuild`: it derives state and events from the archive
+// into a folder beside the present ones, compares the two, and puts the new in the
+// place of the old in one step. Nothing is sent to the outside.
 type rebuildCommand struct {
-	Data    string   `default:"./data" env:"WEIR_DATA" type:"path" help:"Data directory of the server, which must be stopped."`
-	Archive string   `env:"WEIR_ARCHIVE" type:"path" placeholder:"DATA/archive" help:"Directory of the raw frames."`
-	Memory  byteSize `default:"1GB" env:"WEIR_MEMORY" help:"Budget of the embedded engines."`
+	offline
+
+	Archive string `env:"WEIR_ARCHIVE" type:"path" placeholder:"DATA/archive" help:"Directory of the raw frames."`
+	Verify  bool   `help:"Only compare: leave everything as it is, and fail if there is a difference."`
 }
 
+var errDifferent = errors.New("what was derived from the archive is not what the stores have; see above, and run weir rebuild to replace it")
+
 func (c *rebuildCommand) Run(ctx context.Context, t *terminal) error {
-	if _, err := os.Stat(filepath.Join(c.Data, "queue")); err != nil {
-		return fmt.Errorf("%s is no data directory of Weir: %w; name it with --data", c.Data, err)
-	}
-	release, err := lock(c.Data)
+	logger, release, err := c.begin(t)
 	if err != nil {
 		return err
 	}
 	defer release()
-	aside, err := setAside(c.Data, time.Now())
+	fresh, present := filepath.Join(c.Data, rebuiltFolder), filepath.Join(c.Data, derivedFolder)
+	if err := os.RemoveAll(fresh); err != nil { // of a rebuild that did not end
+		return fmt.Errorf("remove an unfinished rebuild: %w", err)
+	}
+	dumps, err := os.MkdirTemp(c.Data, "compare-")
+	if err != nil {
+		return fmt.Errorf("rebuild: %w", err)
+	}
+	defer os.RemoveAll(dumps)
+
+	start := time.Now()
+	items, err := c.derive(ctx, fresh, logger, t)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(fresh))
+	}
+	fmt.Fprintf(t.out, "%d items derived again in %.1f s.\n", items, time.Since(start).Seconds())
+	equal, err := c.compare(ctx, present, fresh, dumps, logger, t)
+	if c.Verify {
+		if err == nil && !equal {
+			err = errDifferent
+		}
+		return errors.Join(err, os.RemoveAll(fresh))
+	}
+	if err != nil { // what is there cannot be read: all the more reason to replace it
+		fmt.Fprintf(t.out, "What is there cannot be compared: %v\n", err)
+	}
+	aside, err := swap(present, fresh, filepath.Join(c.Data, "before-rebuild-"+start.UTC().Format("20060102T150405.000")))
 	if err != nil {
 		return err
 	}
-	p := &parts{logger: slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: slog.LevelWarn}))}
-	serve := &serveCommand{Data: c.Data, Archive: c.Archive, Memory: c.Memory, MinFree: 1}
-	err = p.openEngines(ctx, serve, prometheus.NewRegistry())
-	if err == nil {
-		report := progress(t.err)
-		start := time.Now()
-		items := 0
-		err = pipeline.New(p.queue, p.archive, p.state, p.events, p.hub, &pipeline.Options{Logger: p.logger}).RebuildAll(ctx, func(n int) {
-			items = n
-			if report != nil {
-				report("%d items", n)
-			}
-		})
-		if err == nil {
-			fmt.Fprintf(t.out, "%d items derived again in %.1f s. What was there before is in %s; remove it when all is well.\n", items, time.Since(start).Seconds(), aside)
-		}
-	}
-	if err = errors.Join(err, p.close()); err != nil {
-		return fmt.Errorf("%w\nWhat was there before is in %s", err, aside)
+	if aside != "" {
+		fmt.Fprintf(t.out, "What was there before is in %s; remove it when all is well.\n", aside)
 	}
 	return nil
 }
 
-// setAside moves what can be derived into a folder of its own. The control plane
-// cannot be derived, and stays.
-func setAside(data string, now time.Time) (aside string, err error) {
-	aside = filepath.Join(data, "before-rebuild-"+now.UTC().Format("20060102T150405.000"))
-	for _, pattern := range []string{"state/state.db*", "state/seen", "events"} {
-		found, err := filepath.Glob(filepath.Join(data, pattern))
+// derive makes state and events in a folder.
+func (c *rebuildCommand) derive(ctx context.Context, dir string, logger *slog.Logger, t *terminal) (items int, err error) {
+	directory, control, err := openControl(c.Data, logger)
+	if err != nil {
+		return 0, err
+	}
+	defer control.Close()
+	a, err := openArchive(c.Data, c.Archive, logger)
+	if err != nil {
+		return 0, err
+	}
+	defer a.Close()
+	d, err := openDerived(dir, c.Memory, logger, prometheus.NewRegistry(), nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	report := progress(t.err)
+	p := pipeline.New(nil, a, d.state, d.events, live.NewHub(), &pipeline.Options{Rules: newRulebook(directory).of, Logger: logger})
+	err = p.RebuildAll(ctx, func(n int) {
+		items = n
+		if report != nil {
+			report("%d items", n)
+		}
+	})
+	return items, err
+}
+
+// compare dumps all workspaces of two folders and prints where they differ. One
+// folder's stores are open at a time.
+func (c *rebuildCommand) compare(ctx context.Context, before, after, dumps string, logger *slog.Logger, t *terminal) (equal bool, err error) {
+	known := map[weir.WorkspaceID]bool{}
+	write := func(name, dir string) error {
+		d, err := openDerived(dir, c.Memory, logger, prometheus.NewRegistry(), nil)
 		if err != nil {
-			return "", err
+			return err
 		}
-		for _, path := range found {
-			to, err := filepath.Rel(data, path)
-			if err != nil {
-				return "", err
-			}
-			to = filepath.Join(aside, to)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o700), os.Rename(path, to)); err != nil {
-				return "", fmt.Errorf("set %s aside: %w", path, err)
-			}
+		return errors.Join(dumpAll(ctx, d, dumps, name, known), d.Close())
+	}
+	if err := errors.Join(write("before", before), write("after", after)); err != nil {
+		return false, err
+	}
+	equal = true
+	for _, ws := range slices.Sorted(maps.Keys(known)) {
+		diff, same, err := compareFiles(filepath.Join(dumps, string(ws)+".before"), filepath.Join(dumps, string(ws)+".after"))
+		if err != nil {
+			return false, err
 		}
+		if same {
+			fmt.Fprintf(t.out, "Workspace %s: equal.\n", ws)
+			continue
+		}
+		equal = false
+		fmt.Fprintf(t.out, "Workspace %s differs (- what was there, + what was derived):\n%s", ws, diff)
+	}
+	return equal, nil
+}
+
+func dumpAll(ctx context.Context, d *derived, dumps, name string, known map[weir.WorkspaceID]bool) error {
+	list, err := d.state.View().Workspaces(ctx)
+	if err != nil {
+		return err
+	}
+	for _, ws := range list {
+		known[ws] = true
+		file, err := os.Create(filepath.Join(dumps, string(ws)+"."+name))
+		if err != nil {
+			return fmt.Errorf("compare: %w", err)
+		}
+		if err := errors.Join(dump.Write(ctx, file, ws, d.state.View(), d.events), file.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compareFiles takes a file that is missing for an empty one.
+func compareFiles(a, b string) (diff string, equal bool, err error) {
+	open := func(name string) io.ReadCloser {
+		file, e := os.Open(name)
+		if e != nil {
+			if !errors.Is(e, os.ErrNotExist) {
+				err = errors.Join(err, e)
+			}
+			return io.NopCloser(emptyReader{})
+		}
+		return file
+	}
+	x, y := open(a), open(b)
+	defer x.Close()
+	defer y.Close()
+	if err != nil {
+		return "", false, fmt.Errorf("compare: %w", err)
+	}
+	return dump.Compare(x, y)
+}
+
+type emptyReader struct{}
+
+func (emptyReader) Read([]byte) (int, error) { return 0, io.EOF }
+
+// swap puts fresh in the place of present in one step, and present aside. A crash
+// leaves one of the two in place, whole.
+func swap(present, fresh, aside string) (string, error) {
+	if _, err := os.Stat(present); errors.Is(err, os.ErrNotExist) {
+		return "", os.Rename(fresh, present)
+	}
+	err := unix.Renameat2(unix.AT_FDCWD, present, unix.AT_FDCWD, fresh, unix.RENAME_EXCHANGE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		// The file system cannot exchange. After a crash between these two steps
+		// the program says that the folder is missing.
+		if err := os.Rename(present, aside); err != nil {
+			return "", fmt.Errorf("set the old aside: %w", err)
+		}
+		if err := os.Rename(fresh, present); err != nil {
+			return "", errors.Join(fmt.Errorf("put the new in its place: %w", err), os.Rename(aside, present))
+		}
+		return aside, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("put the new in the place of the old: %w", err)
+	}
+	if err := os.Rename(fresh, aside); err != nil { // fresh names the old one now
+		return "", fmt.Errorf("set the old aside: %w; it is in %s", err, fresh)
 	}
 	return aside, nil
 }

@@ -175,7 +175,7 @@ func TestDamagedEventsAreRebuiltFromTheArchive(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	file := data + "/events/" + testWorkspace + ".duckdb"
+	file := data + "/derived/events/" + testWorkspace + ".duckdb"
 	if err := os.WriteFile(file, bytes.Repeat([]byte("damage "), 10_000), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestRebuildDerivesEverythingAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Without a state the server does not start, and says what to do.
-	if err := os.WriteFile(data+"/state/state.db", bytes.Repeat([]byte("damage "), 1000), 0o600); err != nil {
+	if err := os.WriteFile(data+"/derived/state/state.db", bytes.Repeat([]byte("damage "), 1000), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, code := runProgram(t, nil, "serve", "--data", data, "--listen", "127.0.0.1:0"); code != exitFailure || !strings.Contains(out, "run `weir rebuild`") {

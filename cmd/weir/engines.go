@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/archive"
+	"github.com/weirhq/weir/archive/dirarchive"
+	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/eventstore/duckstore"
+	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/sqlitestate"
+	"github.com/weirhq/weir/workspace"
+)
+
+// A data directory has, each in a folder of its own:
+const (
+	queueFolder   = "queue"
+	archiveFolder = "archive" // unless --archive names another
+	controlFolder = "control" // the control plane
+	derivedFolder = "derived" // state and events: all that weir rebuild makes anew
+	rebuiltFolder = "rebuilt" // what it is being made in
+)
+
+// derived are the stores of what is derived from the archive. They lie in one
+// folder, so that a rebuild can take the place of both in one step.
+type derived struct {
+	state  state.Store
+	events eventstore.Store
+}
+
+// openDerived opens the stores in a folder. The budget goes to the engine that
+// answers questions for the greater part. onLost may be nil.
+func openDerived(dir string, memory byteSize, logger *slog.Logger, metrics prometheus.Registerer, onLost func(weir.WorkspaceID, error)) (*derived, error) {
+	s, err := sqlitestate.Open(filepath.Join(dir, "state"), &sqlitestate.Options{Memory: int64(memory) / 4, Logger: logger.With("part", "state"), Metrics: metrics})
+	if err != nil {
+		return nil, fmt.Errorf("open state: %w", err)
+	}
+	e, err := duckstore.Open(filepath.Join(dir, "events"), &duckstore.Options{
+		Memory: int64(memory) / 2, Logger: logger.With("part", "events"), Metrics: metrics, OnLost: onLost,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open event store: %w", err), s.Close())
+	}
+	return &derived{s, e}, nil
+}
+
+func (d *derived) Close() error { return errors.Join(d.events.Close(), d.state.Close()) }
+
+// openControl opens the control plane of a data directory.
+func openControl(data string, logger *slog.Logger) (*workspace.Directory, io.Closer, error) {
+	control, err := sqlitestate.OpenControl(filepath.Join(data, controlFolder), &sqlitestate.Options{Logger: logger.With("part", "workspace")})
+	if err != nil {
+		return nil, nil, err
+	}
+	return workspace.New(control, &workspace.Options{Logger: logger.With("part", "workspace")}), control, nil
+}
+
+// openArchive opens the archive of a data directory; dir may name another.
+func openArchive(data, dir string, logger *slog.Logger) (archive.Archive, error) {
+	if dir == "" {
+		dir = filepath.Join(data, archiveFolder)
+	}
+	a, err := dirarchive.Open(dir, &dirarchive.Options{Logger: logger.With("part", "archive")})
+	if err != nil {
+		return nil, fmt.Errorf("open archive: %w", err)
+	}
+	return a, nil
+}
+
+// offline is what commands have in common that work on the data of a server which
+// does not run.
+type offline struct {
+	Data   string   `default:"./data" env:"WEIR_DATA" type:"path" help:"Data directory of the server, which must be stopped."`
+	Memory byteSize `default:"1GB" env:"WEIR_MEMORY" help:"Budget of the embedded engines."`
+}
+
+// begin makes the data directory this process's own.
+func (o offline) begin(t *terminal) (logger *slog.Logger, release func(), err error) {
+	if _, err := os.Stat(filepath.Join(o.Data, queueFolder)); err != nil {
+		return nil, nil, fmt.Errorf("%s is no data directory of Weir: %w; name it with --data", o.Data, err)
+	}
+	if release, err = lock(o.Data); err != nil {
+		return nil, nil, err
+	}
+	return slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: slog.LevelWarn})), release, nil
+}

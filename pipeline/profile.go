@@ -1,0 +1,132 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/identity"
+	"github.com/weirhq/weir/item"
+	"github.com/weirhq/weir/session"
+)
+
+// profile merges what the items say of their users and sessions, and makes the
+// event rows.
+func (p *Pipeline) profile(ctx context.Context, b *Batch) error {
+	for _, e := range b.Entries {
+		if e.Live() {
+			describe(e)
+			b.describeSession(e)
+		}
+	}
+	if err := p.visit(ctx, b); err != nil {
+		return err
+	}
+	for _, k := range b.order {
+		if k.now != nil && k.now.name != "" {
+			b.row(k)
+		}
+	}
+	for _, e := range b.Entries {
+		if e.Live() {
+			e.Outcome.Person = e.identity.Person
+		}
+	}
+	return nil
+}
+
+// describe merges the item's user into its identity.
+func describe(e *Entry) {
+	if e.Item.Kind == weir.KindMerge || e.Item.Kind == weir.KindRetract {
+		return // they speak of identities, and are nothing that a user did
+	}
+	i, at := e.identity, e.Outcome.Time
+	if first := identity.Earliest(i.FirstSeen, at); first != i.FirstSeen || at > i.LastSeen {
+		// The first time may say which identity stands for the person.
+		i.visible = i.visible || first != i.FirstSeen
+		i.FirstSeen, i.LastSeen, i.changed = first, max(i.LastSeen, at), true
+	}
+	user := e.Item.User
+	if user == nil {
+		return
+	}
+	i.created(user.CreatedAt)
+	if e.Item.Kind == weir.KindUser {
+		i.created(e.Item.CreatedAt)
+	}
+	written, changed := i.Traits.Write(stamp(e, user), user.Fields...)
+	i.changed, i.visible, i.said = i.changed || written, i.visible || changed, i.said || written
+}
+
+// describeSession merges what the item says of its session.
+func (b *Batch) describeSession(e *Entry) {
+	part := e.Item.Session
+	if part == nil {
+		return
+	}
+	v := b.visits.named(e.key(part.ID), weir.Sent, e.identity)
+	if session.Say(v.Session, session.Said{Part: part, Stamp: stamp(e, part), User: e.user()}) {
+		v.changed, v.told = true, true
+	}
+	if v.User == e.user() {
+		b.visits.belong(v, e.identity)
+	}
+}
+
+// stamp orders what an item says of a part of its context: by the part's own
+// version, or else the item's.
+func stamp(e *Entry, part *weir.Part) weir.Stamp {
+	at := part.UpdatedAt
+	if at == 0 {
+		at = e.Item.Version()
+	}
+	return weir.Stamp{At: at, Item: e.Item.ID}
+}
+
+// row makes the event row of an item, if it stands at a delivery of the batch.
+func (b *Batch) row(k *known) {
+	for _, e := range k.deliveries {
+		if e.Position != k.entry.Position {
+			continue
+		}
+		i := b.touched[k.at(k.now.user)]
+		e.Event = &weir.Event{
+			Position: e.Position, Time: k.now.at, Name: k.now.name, Identity: i.Number, Person: i.Person,
+			Properties: set(k.now.properties),
+		}
+		switch {
+		case k.now.session != "":
+			e.Event.Session = b.visits.byKey[k.at(k.now.session)].Number
+		case k.key.Kind == weir.KindPostview:
+			e.Event.Origin = weir.Impression
+		case k.now.client == weir.ClientServer:
+			e.Event.Origin = weir.Attended
+			e.Event.Session = b.visits.holding(i, pointOf(k.key))
+		default:
+			e.Event.Origin = weir.Derived
+			e.Event.Session = b.visits.holding(i, pointOf(k.key))
+		}
+		return
+	}
+}
+
+// Tolerances of SEMANTICS §1.
+const (
+	ignoredSkew = 2 * time.Second
+	aheadLimit  = 5 * time.Minute
+)
+
+// Correct moves a time by what the sender's clock is off, and clamps one that
+// is still in the future. A skew under two seconds is the network's; one that
+// leads to before 1971 is nonsense and not corrected.
+func Correct(at, sent, received weir.Micros) (weir.Micros, *weir.Rejection) {
+	if skew := received - sent; sent != 0 && (skew >= micros(ignoredSkew) || skew <= -micros(ignoredSkew)) && at+skew >= item.Earliest {
+		at += skew
+	}
+	if at > received+micros(aheadLimit) {
+		return received, &weir.Rejection{Code: "future_time", Field: "created_at", Message: "The time lies more than five minutes ahead; the time of receipt was taken instead."}
+	}
+	return at, nil
+}
+
+func micros(d time.Duration) weir.Micros { return weir.Micros(d / time.Microsecond) }
