@@ -28,9 +28,18 @@ type Identity struct {
 	FirstSeen Micros // time of the earliest item
 	LastSeen  Micros // time of the latest item; not before it, and later if an item was delivered with several times
 	Traits    Fields
+	Devices   []Device // sorted by ID
 	Edges     []Edge   // that leave this identity, in the order in which they count, taken back ones included
 	Incoming  []Edge   // of other identities to this one
 	Retracted []string // edges taken back for good: IDs of edges that leave this identity, sorted
+}
+
+// Device is what an identity's items say of a device.
+type Device struct {
+	ID        string
+	CreatedAt Micros // the earliest said; zero if not given
+	FirstSeen Micros // time of the earliest item that names it
+	Fields    Fields // as sent, and what the user agent says: browser, os, …
 }
 
 // Edge says that two identities are the same person, and why.

@@ -199,6 +199,7 @@ func (d *dumper) identities(ctx context.Context) error {
 		l.time("created_at", i.CreatedAt)
 		l.time("first_seen", i.FirstSeen)
 		l.properties("traits", i.Traits.Properties())
+		l.devices("devices", i)
 		l.edges("edges", i)
 		return l.end(d.out)
 	})

@@ -148,7 +148,7 @@ func story() *shop {
 		identities: []*weir.Identity{
 			{
 				ID: "a1", Number: 4, Person: 2, Converts: true, FirstSeen: noon, LastSeen: noon + 9*minute,
-				Traits: fields("city", "Paris", "plan", weir.Value{}), Edges: []weir.Edge{undone, signIn}, Retracted: []string{undone.ID()},
+				Traits: fields("city", "Paris", "plan", weir.Value{}), Devices: []weir.Device{{ID: "d1", FirstSeen: noon, Fields: fields("language", "fr")}}, Edges: []weir.Edge{undone, signIn}, Retracted: []string{undone.ID()},
 			},
 			{ID: "ann", Number: 2, Person: 2, Authenticated: true, CreatedAt: noon - minute, FirstSeen: noon + minute, LastSeen: noon + minute, Traits: fields("email", "ann@example.com"), Incoming: []weir.Edge{signIn}},
 			{ID: "ghost", Number: 3, Person: 3, Incoming: []weir.Edge{undone}},

@@ -117,6 +117,23 @@ func (l *line) properties(name string, list []weir.Property) {
 // edges writes the edges that leave an identity and were not taken back, in the
 // order in which they count. One of a reconciliation key leads to the value that
 // others have too, not to the stand-in for it.
+// devices lists an identity's devices, sorted by id.
+func (l *line) devices(name string, i *weir.Identity) {
+	l.member(name)
+	l.text = append(l.text, '[')
+	for n, d := range i.Devices {
+		if n > 0 {
+			l.text = append(l.text, ',')
+		}
+		device := newLine("id", d.ID)
+		device.time("created_at", d.CreatedAt)
+		device.time("first_seen", d.FirstSeen)
+		device.properties("fields", d.Fields.Properties())
+		l.text = append(append(l.text, device.text...), '}')
+	}
+	l.text = append(l.text, ']')
+}
+
 func (l *line) edges(name string, i *weir.Identity) {
 	l.member(name)
 	l.text = append(l.text, '[')

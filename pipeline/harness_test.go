@@ -33,6 +33,8 @@ const (
 	partitions = 3
 )
 
+func (w *world) ctx() context.Context { return context.Background() }
+
 var received = weir.MicrosOf(time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC))
 
 // world is a pipeline between real engines.

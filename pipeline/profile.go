@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/weirhq/weir"
@@ -16,6 +18,7 @@ func (p *Pipeline) profile(ctx context.Context, b *Batch) error {
 	for _, e := range b.Entries {
 		if e.Live() {
 			describe(e)
+			p.describeDevice(e)
 			b.describeSession(e)
 		}
 	}
@@ -46,6 +49,10 @@ func describe(e *Entry) {
 		i.visible = i.visible || first != i.FirstSeen
 		i.FirstSeen, i.LastSeen, i.changed = first, max(i.LastSeen, at), true
 	}
+	if belongs := membership(e.Item); belongs != nil {
+		written, changed := i.Traits.Write(weir.Stamp{At: e.Item.Version(), Item: e.Item.ID}, belongs...)
+		i.changed, i.visible, i.said = i.changed || written, i.visible || changed, i.said || written
+	}
 	user := e.Item.User
 	if user == nil {
 		return
@@ -56,6 +63,56 @@ func describe(e *Entry) {
 	}
 	written, changed := i.Traits.Write(stamp(e, user), user.Fields...)
 	i.changed, i.visible, i.said = i.changed || written, i.visible || changed, i.said || written
+}
+
+// membership is what a group or a subscription says of its user, as traits: the
+// group's id is $group_<type> and its fields $group_<type>.<name>; the status of a
+// subscription is $list_<list>.
+func membership(i *weir.Item) (traits []weir.Property) {
+	field := func(name string) weir.Value {
+		v, _ := valueOf(i.Fields, name)
+		return v
+	}
+	switch i.Kind {
+	case weir.KindGroup:
+		id := field("group_external_id")
+		if id.Type == weir.Null {
+			id = weir.Text(i.ID)
+		}
+		group := "$group_" + field("group_type").Str
+		traits = append(traits, weir.Property{Name: group, Value: id})
+		for _, f := range i.Fields {
+			if f.Name != "group_type" && f.Name != "group_external_id" {
+				traits = append(traits, weir.Property{Name: group + "." + f.Name, Value: f.Value})
+			}
+		}
+	case weir.KindSubscriptionList:
+		status := field("status")
+		if status.Type == weir.Null {
+			status = weir.Text("active")
+		}
+		traits = append(traits, weir.Property{Name: "$list_" + field("subscription_list_id").Str, Value: status})
+	}
+	return traits
+}
+
+// describeDevice merges what the item says of its device, and what the user agent
+// says of it.
+func (p *Pipeline) describeDevice(e *Entry) {
+	part := e.Item.Device
+	if part == nil || e.Item.Kind == weir.KindMerge || e.Item.Kind == weir.KindRetract {
+		return
+	}
+	said := *part
+	if agent, _ := valueOf(part.Fields, "user_agent"); agent.Type == weir.String {
+		said.Fields = slices.Clone(part.Fields)
+		for _, f := range p.devices.Read(agent.Str) {
+			said.Fields = append(said.Fields, weir.Property{Name: strings.TrimPrefix(f.Name, "$"), Value: f.Value})
+		}
+	}
+	if identity.Use(e.identity.Identity, &said, stamp(e, part), e.Outcome.Time) {
+		e.identity.changed = true
+	}
 }
 
 // describeSession merges what the item says of its session.

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -203,14 +204,13 @@ func TestMergeThenRetractIsAsIfNeverMerged(t *testing.T) {
 		item := func(raw string) weir.Record {
 			return recordOf(storytest.Item{Raw: raw, Received: last, Client: weir.ClientServer})
 		}
-		with := append([]weir.Record{}, records...)
 		undone := []weir.Record{
 			item(fmt.Sprintf(`{"kind":"identity_merge","identity_merge":{"external_id":"undone","created_at":%q,"from_user_external_id":%q,"to_user_external_id":%q}}`, last, from, to)),
 			item(fmt.Sprintf(`{"kind":"identity_retract","identity_retract":{"external_id":"undo","created_at":%q,"edge":%q}}`, last, merge.ID())),
 		}
 		at := rapid.IntRange(0, len(records)).Draw(t, "merged at")
 		back := rapid.IntRange(at, len(records)).Draw(t, "taken back at")
-		with = append(append(append(append(append([]weir.Record{}, records[:at]...), undone[0]), records[at:back]...), undone[1]), records[back:]...)
+		with := slices.Concat(records[:at], undone[:1], records[at:back], undone[1:], records[back:])
 		w := open()
 		w.options.Rules = without.options.Rules
 		trace := w.tell(with, telling{rebatched: true}, seed)
@@ -234,7 +234,7 @@ func checkStories(t *testing.T, checks int, property func(t *rapid.T, reference 
 			}
 		}()
 		open := func(real bool) *world {
-			dir, err := os.MkdirTemp("", "weir-story")
+			dir, err := os.MkdirTemp(t.TempDir(), "story")
 			if err != nil {
 				rt.Fatal(err)
 			}

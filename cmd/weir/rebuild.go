@@ -33,7 +33,7 @@ type rebuildCommand struct {
 
 var errDifferent = errors.New("what was derived from the archive is not what the stores have; see above, and run weir rebuild to replace it")
 
-func (c *rebuildCommand) Run(ctx context.Context, t *terminal) error {
+func (c *rebuildCommand) Run(ctx context.Context, t *terminal) (err error) {
 	logger, release, err := c.begin(t)
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (c *rebuildCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return fmt.Errorf("rebuild: %w", err)
 	}
-	defer os.RemoveAll(dumps)
+	defer func() { err = errors.Join(err, os.RemoveAll(dumps)) }()
 
 	start := time.Now()
 	items, err := c.derive(ctx, fresh, logger, t)
@@ -81,12 +81,12 @@ func (c *rebuildCommand) derive(ctx context.Context, dir string, logger *slog.Lo
 	if err != nil {
 		return 0, err
 	}
-	defer control.Close()
+	defer func() { err = errors.Join(err, control.Close()) }()
 	a, err := openArchive(c.Data, c.Archive, logger)
 	if err != nil {
 		return 0, err
 	}
-	defer a.Close()
+	defer func() { err = errors.Join(err, a.Close()) }()
 	d, err := openDerived(dir, c.Memory, logger, prometheus.NewRegistry(), nil)
 	if err != nil {
 		return 0, err

@@ -40,6 +40,15 @@ func appendIdentity(b []byte, i *weir.Identity) ([]byte, error) {
 	for _, id := range i.Retracted {
 		b = appendText(b, id)
 	}
+	b = binary.AppendUvarint(b, uint64(len(i.Devices)))
+	for _, d := range i.Devices {
+		b = appendTimes(appendText(b, d.ID), d.CreatedAt, d.FirstSeen)
+		fields, err := d.Fields.AppendBinary(nil)
+		if err != nil {
+			return nil, err
+		}
+		b = appendText(b, string(fields))
+	}
 	return i.Traits.AppendBinary(b)
 }
 
@@ -53,6 +62,7 @@ func readIdentity(doc []byte, i *weir.Identity) error {
 	i.CreatedAt, i.FirstSeen, i.LastSeen = r.time(), r.time(), r.time()
 	i.Edges, i.Incoming = r.edges(i.ID), r.edges(i.ID)
 	i.Retracted = readList(&r, 1, r.text)
+	i.Devices = readList(&r, 4, r.device)
 	return r.fields(&i.Traits)
 }
 
@@ -73,6 +83,16 @@ func (r *docReader) edges(own string) []weir.Edge {
 	return readList(r, 5, func() weir.Edge {
 		return weir.Edge{From: r.id(own), To: r.id(own), At: r.time(), Item: r.text(), Rule: weir.EdgeRule(r.text())}
 	})
+}
+
+func (r *docReader) device() weir.Device {
+	d := weir.Device{ID: r.text(), CreatedAt: r.time(), FirstSeen: r.time()}
+	if fields := r.bytes(r.uvarint()); r.err == nil {
+		if err := d.Fields.UnmarshalBinary(fields); err != nil {
+			r.fail(err)
+		}
+	}
+	return d
 }
 
 // appendSession writes all of a session that has no column of its own, and its

@@ -20,7 +20,9 @@ func sampleIdentity() *weir.Identity {
 		Edges:     []weir.Edge{{From: "a", To: "b", At: 5, Item: "x", Rule: weir.RuleAlias}},
 		Incoming:  []weir.Edge{{From: "", To: "a", Rule: "r"}},
 		Retracted: []string{"id"},
+		Devices:   []weir.Device{{ID: "d", CreatedAt: 1, FirstSeen: 2}},
 	}
+	i.Devices[0].Fields.Set(weir.Stamp{At: 3, Item: "i"}, weir.Property{Name: "os", Value: weir.Text("iOS")})
 	i.Traits.Set(weir.Stamp{At: 3, Item: "i"}, weir.Property{Name: "age", Value: weir.Num(1)}, weir.Property{Name: "plan", Value: weir.Text("pro")},
 		weir.Property{Name: "tags", Value: weir.Raw("[]")}, weir.Property{Name: "vip", Value: weir.Boolean(true)}, weir.Property{Name: "was"})
 	return i
@@ -81,6 +83,7 @@ func TestDocumentsOnDisk(t *testing.T) {
 			"01" + "00" + "0262" + "0a" + "0178" + "0a757365725f616c696173" + // one edge
 			"01" + "01" + "00" + "00" + "00" + "0172" + // one that comes in
 			"01" + "026964" + // one that was retracted
+			"01" + "0164" + "02" + "04" + "0f" + "0101060169" + "01" + "026f73" + "01" + "03694f53" + "00" + // one device, with a field
 			"01" + "01" + "06" + "0169" + "05" + // fields: form, one stamp, five fields
 			"03616765" + "02" + "000000000000f03f" + "00" + "04706c616e" + "01" + "0370726f" + "00" +
 			"0474616773" + "04" + "025b5d" + "00" + "03766970" + "03" + "01" + "00" + "03776173" + "00" + "00",

@@ -60,8 +60,9 @@ type Seen struct {
 }
 
 func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS) (*Seen, error) {
-	// Half for the filter, a quarter for blocks, a quarter for what is not written yet.
-	cache := pebble.NewCache(memory / 4)
+	// Half for the filter, half for blocks and what is not written yet, of which
+	// Pebble takes the one off the other.
+	cache := pebble.NewCache(memory / 2)
 	weight := &ballast{path: dir + ".ballast"}
 	table := min(max(uint64(memory/8), 4<<20), 64<<20)
 	options := &pebble.Options{

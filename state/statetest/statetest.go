@@ -164,6 +164,7 @@ func identity(ws weir.WorkspaceID, id string, number uint32) *weir.Identity {
 			{From: id, To: "known", At: noon, Item: "user_alias/x", Rule: weir.RuleAlias},
 			{From: id, To: id, At: -6, Item: "", Rule: weir.RuleKey + "email"},
 		},
+		Devices:   []weir.Device{{ID: "d1", CreatedAt: 3, FirstSeen: 5}, {ID: "d2"}},
 		Incoming:  []weir.Edge{{From: "other", To: id, Item: "order/1", Rule: weir.RuleItem}},
 		Retracted: []string{"ZQ.1", "ZQ.2"},
 	}
@@ -173,6 +174,7 @@ func identity(ws weir.WorkspaceID, id string, number uint32) *weir.Identity {
 		weir.Property{Name: "vip", Value: weir.Boolean(true)},
 		weir.Property{Name: "tags", Value: weir.Raw(`["a",{"b":null}]`)})
 	i.Traits.Set(weir.Stamp{At: 2, Item: "item-2"}, weir.Property{Name: "gone"})
+	i.Devices[0].Fields.Set(weir.Stamp{At: 1, Item: "item-1"}, weir.Property{Name: "language", Value: weir.Text("fr")})
 	return i
 }
 
