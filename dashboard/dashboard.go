@@ -47,6 +47,8 @@ type Parts struct {
 	Intake Intake
 	// History says how far the past follows the settings. nil: nobody knows.
 	History History
+	// Truth writes dumps. nil: there are none.
+	Truth Truth
 	// Sessions lists people's visits. nil: they are not shown.
 	Sessions Sessions
 }

@@ -67,6 +67,8 @@ func (s *Server) routes(site http.Handler) error {
 	op(api, manage, "POST", inWorkspace+"/items/{position}/replay", "replay-item", "Deliver an item again, judged anew", s.replayItem)
 	op(api, manage, "POST", inWorkspace+"/items/replay", "replay-items", "Deliver all items of a filter again, judged anew; newest first", s.replayItems)
 
+	op(api, manage, "GET", inWorkspace+"/dump", "dump", "The truth of the workspace as canonical lines: equal truth, equal bytes", s.dump, lines)
+
 	op(api, view, "GET", inWorkspace+"/users", "list-users", "People, by what is said of them", s.listUsers)
 	op(api, view, "GET", inWorkspace+"/users/{id}", "get-user", "One person", s.getUser)
 	op(api, view, "GET", inWorkspace+"/users/{id}/sessions", "list-user-sessions", "A person's visits, newest first", s.listSessions)

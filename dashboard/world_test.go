@@ -77,7 +77,9 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	for _, f := range change {
 		f(&options)
 	}
-	w.Server, err = New(Parts{directory, w.events, w.view, w.archive, w.queue, w.hub, w.intake, w.history, w.view}, &options)
+	w.Server, err = New(Parts{
+		Directory: directory, Events: w.events, State: w.view, Archive: w.archive, Queue: w.queue, Hub: w.hub, Intake: w.intake, History: w.history, Truth: &oneLine{}, Sessions: w.view,
+	}, &options)
 	if err != nil {
 		t.Fatal(err)
 	}

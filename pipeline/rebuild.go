@@ -46,6 +46,16 @@ func (p *Pipeline) RebuildAll(ctx context.Context, progress func(items int)) err
 	return nil
 }
 
+// AtRest calls fn while nothing is under way: the stores agree with one another
+// and do not change. What arrives meanwhile stays in the queue.
+func (p *Pipeline) AtRest(ctx context.Context, fn func() error) error {
+	if err := p.rest(ctx); err != nil {
+		return err
+	}
+	defer p.resting.Unlock()
+	return fn()
+}
+
 // rest keeps new batches from beginning, and waits until those underway are
 // written. The caller unlocks resting if the error is nil.
 func (p *Pipeline) rest(ctx context.Context) error {

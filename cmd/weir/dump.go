@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,9 +22,14 @@ type dumpCommand struct {
 	offline
 
 	Workspace weir.WorkspaceID `required:"" help:"Workspace to dump."`
+	URL       string           `help:"Of a running server, instead of --data." placeholder:"URL"`
+	Key       string           `env:"WEIR_KEY" help:"Secret key of the workspace, for --url."`
 }
 
 func (c *dumpCommand) Run(ctx context.Context, t *terminal) (err error) {
+	if c.URL != "" {
+		return c.fetch(ctx, t)
+	}
 	logger, release, err := c.begin(t)
 	if err != nil {
 		return err
@@ -39,6 +48,35 @@ func (c *dumpCommand) Run(ctx context.Context, t *terminal) (err error) {
 		return &usageError{"nothing was ever stored for the workspace " + string(c.Workspace) + "; there are: " + joinNames(known)}
 	}
 	return dump.Write(ctx, t.out, c.Workspace, d.state.View(), d.events)
+}
+
+// fetch asks a running server.
+func (c *dumpCommand) fetch(ctx context.Context, t *terminal) (err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/api/v1/workspaces/"+url.PathEscape(string(c.Workspace))+"/dump", nil)
+	if err != nil {
+		return fmt.Errorf("dump: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.Key)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("dump: %w", err)
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) // says why, if it can be read
+		return fmt.Errorf("dump: the server answered %s: %s", response.Status, text)
+	}
+	if _, err := io.Copy(t.out, response.Body); err != nil {
+		return fmt.Errorf("dump: the server broke off: %w", err)
+	}
+	return nil
+}
+
+// truthOf dumps the stores of a running server.
+type truthOf struct{ parts *parts }
+
+func (t truthOf) Dump(ctx context.Context, ws weir.WorkspaceID, w io.Writer) error {
+	return t.parts.pipeline.AtRest(ctx, func() error { return dump.Write(ctx, w, ws, t.parts.state.View(), t.parts.events) })
 }
 
 func joinNames(list []weir.WorkspaceID) string {

@@ -30,8 +30,15 @@ func TestRebuildOfTheDemoIsEqual(t *testing.T) {
 		t.Fatalf("demo: code %d, %s", code, out)
 	}
 	s.caughtUp()
+	running, code := runProgram(t, nil, "dump", "--url", s.url, "--key", testSecretKey, "--workspace", testWorkspace)
+	if code != exitOK {
+		t.Fatalf("dump of the running server: code %d, %s", code, running)
+	}
 	s.stopped()
 	before := dumped(t, data)
+	if running != before {
+		t.Error("the running server dumps something else")
+	}
 	for _, kind := range []string{`{"user":`, `{"identity":`, `{"session":`, `{"conversion":`, `{"attribution":`, `{"event":`} {
 		if !strings.Contains(before, "\n"+kind) && !strings.HasPrefix(before, kind) {
 			t.Errorf("the dump has no line that begins with %s", kind)
