@@ -44,7 +44,28 @@ type userOutput struct {
 	Body struct {
 		User
 		Identities []UserIdentity `json:"identities" nullable:"false"`
+		Devices    []UserDevice   `json:"devices" nullable:"false"`
 	}
+}
+
+// UserDevice is a device that a person was seen with.
+type UserDevice struct {
+	ID        string         `json:"id"`
+	CreatedAt weir.Micros    `json:"created_at,omitempty"`
+	FirstSeen weir.Micros    `json:"first_seen,omitempty"`
+	Fields    map[string]any `json:"fields" nullable:"false" doc:"As sent, and what the user agent says: browser, os, device_type and versions."`
+}
+
+func devicesOf(members []*weir.Identity) []UserDevice {
+	out := []UserDevice{}
+	for _, d := range identity.Devices(members) {
+		device := UserDevice{d.ID, d.CreatedAt, d.FirstSeen, map[string]any{}}
+		for _, f := range d.Fields.Properties() {
+			device.Fields[f.Name] = f.Value
+		}
+		out = append(out, device)
+	}
+	return out
 }
 
 func (s *Server) getUser(ctx context.Context, in *userInput) (*userOutput, error) {
@@ -56,6 +77,7 @@ func (s *Server) getUser(ctx context.Context, in *userInput) (*userOutput, error
 	if out.Body.User, err = s.user(ctx, in.Workspace, members); err != nil {
 		return nil, s.fail(ctx, "read conversions of person", err)
 	}
+	out.Body.Devices = devicesOf(members)
 	out.Body.Identities = []UserIdentity{}
 	for _, m := range members {
 		// An id that was only named in an edge shows why it is here, if nothing else.

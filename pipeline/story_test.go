@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -226,6 +227,7 @@ func checkStories(t *testing.T, checks int, property func(t *rapid.T, reference 
 	if err := flag.Set("rapid.checks", fmt.Sprint(checks)); err != nil {
 		t.Fatal(err)
 	}
+	all, worlds := t.TempDir(), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		var closers []func()
 		defer func() {
@@ -234,11 +236,12 @@ func checkStories(t *testing.T, checks int, property func(t *rapid.T, reference 
 			}
 		}()
 		open := func(real bool) *world {
-			dir, err := os.MkdirTemp(t.TempDir(), "story")
-			if err != nil {
+			worlds++
+			dir := filepath.Join(all, fmt.Sprint(worlds))
+			if err := os.Mkdir(dir, 0o700); err != nil {
 				rt.Fatal(err)
 			}
-			closers = append(closers, func() { os.RemoveAll(dir) })
+			closers = append(closers, func() { os.RemoveAll(dir) }) // there are hundreds
 			var events eventstore.Store = storetest.NewModel()
 			if real {
 				events = openEvents(rt, dir)

@@ -212,7 +212,7 @@ type View interface {
 	// PersonByNumber is the same by the dense number.
 	PersonByNumber(ctx context.Context, ws weir.WorkspaceID, person uint32) ([]*weir.Identity, error)
 	// Scan calls fn for every identity of a workspace in order of id, and ends
-	// with the first error of fn.
+	// with the first error of fn, which may use the store.
 	Scan(ctx context.Context, ws weir.WorkspaceID, fn func(*weir.Identity) error) error
 	// ScanSessions calls fn for every session of a workspace in order of number.
 	ScanSessions(ctx context.Context, ws weir.WorkspaceID, fn func(*weir.Session) error) error
@@ -220,6 +220,8 @@ type View interface {
 	ScanConversions(ctx context.Context, ws weir.WorkspaceID, fn func(*weir.Conversion) error) error
 	// Conversions are those of a person's identities, in order of time.
 	Conversions(ctx context.Context, ws weir.WorkspaceID, identities []uint32) ([]*weir.Conversion, error)
+	// Sessions are those of identities, of all origins, in order of number.
+	Sessions(ctx context.Context, ws weir.WorkspaceID, identities []uint32) ([]*weir.Session, error)
 	// Session is the session with an id, or nil.
 	Session(ctx context.Context, ws weir.WorkspaceID, id string) (*weir.Session, error)
 	// Mark is a note of Changes.Marks; "" if there is none.

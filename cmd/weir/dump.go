@@ -57,7 +57,7 @@ func (c *dumpCommand) fetch(ctx context.Context, t *terminal) (err error) {
 		return fmt.Errorf("dump: %w", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+c.Key)
-	response, err := http.DefaultClient.Do(request)
+	response, err := (&http.Client{}).Do(request) // it takes as long as there is something to read
 	if err != nil {
 		return fmt.Errorf("dump: %w", err)
 	}

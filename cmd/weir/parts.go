@@ -66,7 +66,7 @@ func openParts(ctx context.Context, c *serveCommand, logger *slog.Logger, regist
 	var err error
 	p.dashboard, err = dashboard.New(dashboard.Parts{
 		Directory: p.directory, Events: p.events, State: p.state.View(), Archive: p.archive, Queue: p.queue, Hub: p.hub,
-		Intake: p.collector, History: progressOf{p.pipeline}, Truth: truthOf{p},
+		Intake: p.collector, History: progressOf{p.pipeline}, Truth: truthOf{p}, Sessions: p.state.View(),
 	}, &dashboard.Options{
 		AdminKey: c.Bootstrap.AdminKey, Version: version(), Logger: logger.With("part", "dashboard"), Metrics: registry,
 		Health: dashboard.NewHealth(p.queue, &dashboard.HealthOptions{

@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,7 +62,7 @@ func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS)
 	// Pebble takes the one off the other.
 	cache := pebble.NewCache(memory / 2)
 	weight := &ballast{path: dir + ".ballast"}
-	table := min(max(uint64(memory/8), 4<<20), 64<<20)
+	table := min(max(uint64(memory/8), 1<<20), 64<<20)
 	options := &pebble.Options{
 		Cache:                       cache,
 		FS:                          weight.guard(fs),
@@ -72,9 +70,9 @@ func openSeen(dir string, memory int64, log *slog.Logger, m *metrics, fs vfs.FS)
 		Logger:                      quiet{log},
 		MemTableSize:                table,
 		MemTableStopWritesThreshold: 2,
-		L0CompactionThreshold:       int(tune("L0", 24)),
+		L0CompactionThreshold:       16,
 		L0StopWritesThreshold:       40,
-		LBaseMaxBytes:               tune("LBASE", 512) << 20,
+		LBaseMaxBytes:               512 << 20,
 		MaxOpenFiles:                500,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 }, // the machine has better to do
 	}
@@ -373,11 +371,4 @@ func (q quiet) Fatalf(format string, args ...any) {
 // isLocked reports whether another process, or this one, has the index open.
 func isLocked(err error) bool {
 	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "lock held by current process")
-}
-
-func tune(name string, usual int64) int64 {
-	if n, err := strconv.ParseInt(os.Getenv("TUNE_"+name), 10, 64); err == nil {
-		return n
-	}
-	return usual
 }

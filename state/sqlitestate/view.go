@@ -88,6 +88,16 @@ func (v view) ScanSessions(ctx context.Context, ws weir.WorkspaceID, fn func(*we
 	}
 }
 
+// Sessions takes the identities as JSON, as Conversions does.
+func (v view) Sessions(ctx context.Context, ws weir.WorkspaceID, identities []uint32) ([]*weir.Session, error) {
+	numbers, err := json.Marshal(append([]uint32{}, identities...))
+	if err != nil {
+		return nil, fmt.Errorf("read sessions: %w", err)
+	}
+	return v.sessions(ctx, ws, `SELECT key, id, owner, doc FROM sessions
+		WHERE owner IN (SELECT (number << 32) | value FROM workspaces, json_each(?) WHERE workspaces.id = ?) ORDER BY key`, string(numbers), string(ws))
+}
+
 // Session is the session with an id, or nil.
 func (v view) Session(ctx context.Context, ws weir.WorkspaceID, id string) (*weir.Session, error) {
 	list, err := v.sessions(ctx, ws, `SELECT key, id, owner, doc FROM sessions

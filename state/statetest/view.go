@@ -58,6 +58,17 @@ func testViewSessions(t *testing.T, f *fixture) {
 	equal(t, "scan", f.scanSessions(acme), want)
 	equal(t, "scan of the other workspace", f.scanSessions(other), []*weir.Session{session(other, "foreign", 7), session(other, "s5", 1<<32-1)})
 	equal(t, "scan of an unknown workspace", len(f.scanSessions("nobody's")), 0)
+	of := func(ws weir.WorkspaceID, identities ...uint32) []*weir.Session {
+		t.Helper()
+		list, err := f.store.View().Sessions(f.ctx(), ws, identities)
+		if err != nil {
+			t.Fatalf("read sessions: %v", err)
+		}
+		return list
+	}
+	equal(t, "sessions of identities", of(acme, 9, 2, 999_999), []*weir.Session{want[0], want[7]})
+	equal(t, "sessions of nobody", len(of(acme)), 0)
+	equal(t, "sessions of the other workspace", of(other, 8), []*weir.Session{session(other, "foreign", 7)})
 	enough, calls := errors.New("enough"), 0
 	err := f.store.View().ScanSessions(f.ctx(), acme, func(*weir.Session) error { calls++; return enough })
 	wantErr(t, "scan whose fn fails", err, enough)
