@@ -200,9 +200,8 @@ func (b *Batch) take(near []*visit, d session.Derivation) {
 	for _, v := range near {
 		before[v.Number] = v
 		changed[v.Session] = changed[v.Session] || v.changed
-		key := keyOfSession(v.Session)
-		delete(b.visits.byKey, key)
-		b.visits.gone[key] = v
+		b.visits.drop(v)
+		b.visits.gone[keyOfSession(v.Session)] = v
 	}
 	for _, run := range d.Sessions {
 		key := keyOfSession(run)

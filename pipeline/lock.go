@@ -110,32 +110,42 @@ func (p *Pipeline) need(b *Batch) state.Need {
 		}
 	}
 	for _, k := range b.order {
-		for _, t := range []*truth{k.was, k.now} {
-			if t == nil {
-				continue
-			}
-			if k.was != nil { // else a delivery has said it
-				need.Users = append(need.Users, k.at(t.user))
-				if t.session != "" {
-					need.Sessions = append(need.Sessions, k.at(t.session))
-				}
-			}
-			switch {
-			case k.key.Kind == weir.KindPostview:
-				need.Sessions = append(need.Sessions, k.at(session.ImpressionID(k.key.ID)))
-			case t.attends():
-				need.Sessions = append(need.Sessions, k.at(session.PoolID(t.user, t.at)))
-			}
-			if converts(b.rules[k.key.Workspace], k.key.Kind, t) {
-				need.Conversions = append(need.Conversions, k.at(conversionID(k.key)))
-			}
-		}
+		b.needOf(k, &need)
 	}
 	for _, f := range b.found {
 		need.Conversions = append(need.Conversions, f.id)
 	}
 	need.Users = append(need.Users, b.standIns...)
 	return need
+}
+
+// needOf adds what is needed because of what an item was, is, and in between may
+// have been in a batch that died.
+func (b *Batch) needOf(k *known, need *state.Need) {
+	truths := []*truth{k.was, k.now}
+	for _, e := range k.deliveries {
+		truths = append(truths, placeOf(e))
+	}
+	for _, t := range truths {
+		if t == nil {
+			continue
+		}
+		if k.was != nil { // else a delivery has said it
+			need.Users = append(need.Users, k.at(t.user))
+			if t.session != "" {
+				need.Sessions = append(need.Sessions, k.at(t.session))
+			}
+		}
+		switch {
+		case k.key.Kind == weir.KindPostview:
+			need.Sessions = append(need.Sessions, k.at(session.ImpressionID(k.key.ID)))
+		case t.attends():
+			need.Sessions = append(need.Sessions, k.at(session.PoolID(t.user, t.at)))
+		}
+		if converts(b.rules[k.key.Workspace], k.key.Kind, t) {
+			need.Conversions = append(need.Conversions, k.at(conversionID(k.key)))
+		}
+	}
 }
 
 func (k *known) at(id string) state.Key { return state.Key{Workspace: k.key.Workspace, ID: id} }

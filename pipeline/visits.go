@@ -37,8 +37,8 @@ type bounds struct {
 // found.
 type visits struct {
 	byKey   map[state.Key]*visit
-	gone    map[state.Key]*visit // whose document is to be removed, unless byKey has its key again
-	byOwner map[numbered][]*visit
+	gone    map[state.Key]*visit  // whose document is to be removed, unless byKey has its key again
+	byOwner map[numbered][]*visit // the same as byKey
 	moves   map[weir.WorkspaceID][]move
 	// holders are the sessions of the items without one of their own that the batch
 	// brings.
@@ -64,7 +64,7 @@ type move struct {
 
 func newVisits(loaded map[state.Key]*weir.Session) visits {
 	v := visits{
-		byKey: make(map[state.Key]*visit, len(loaded)), gone: map[state.Key]*visit{},
+		byKey: make(map[state.Key]*visit, len(loaded)), gone: map[state.Key]*visit{}, byOwner: make(map[numbered][]*visit, len(loaded)),
 		moves: map[weir.WorkspaceID][]move{}, holders: map[holder]*weir.Session{},
 	}
 	for _, s := range loaded {
@@ -88,7 +88,19 @@ func (v *visits) meet(s *weir.Session) {
 
 func (v *visits) put(known *visit) {
 	v.byKey[keyOfSession(known.Session)] = known
-	v.byOwner = nil
+	at := numbered{known.Workspace, known.Owner}
+	v.byOwner[at] = append(v.byOwner[at], known)
+}
+
+// drop takes a visit out; its document may be put back by another.
+func (v *visits) drop(known *visit) {
+	delete(v.byKey, keyOfSession(known.Session))
+	v.disown(known)
+}
+
+func (v *visits) disown(known *visit) {
+	at := numbered{known.Workspace, known.Owner}
+	v.byOwner[at] = slices.DeleteFunc(v.byOwner[at], func(other *visit) bool { return other == known })
 }
 
 // named is the visit with an id, made if there is none.
@@ -106,27 +118,19 @@ func (v *visits) named(key state.Key, origin weir.Origin, of *person) *visit {
 
 // belong makes a visit somebody's.
 func (v *visits) belong(known *visit, to *person) {
-	if known.User != to.ID || known.Owner != to.Number {
-		known.User, known.Owner, known.changed, known.told = to.ID, to.Number, true, true
-		v.byOwner = nil
+	if known.User == to.ID && known.Owner == to.Number {
+		return
 	}
+	v.disown(known)
+	known.User, known.Owner, known.changed, known.told = to.ID, to.Number, true, true
+	v.byOwner[to.numbered()] = append(v.byOwner[to.numbered()], known)
 }
 
 // of lists the visits of an identity, in order of time and id.
 func (v *visits) of(owner numbered) []*visit {
-	if v.byOwner == nil {
-		v.byOwner = make(map[numbered][]*visit, len(v.byKey))
-		for _, known := range v.byKey {
-			at := numbered{known.Workspace, known.Owner}
-			v.byOwner[at] = append(v.byOwner[at], known)
-		}
-		for _, list := range v.byOwner {
-			slices.SortFunc(list, func(a, b *visit) int {
-				return cmp.Or(cmp.Compare(a.StartedAt, b.StartedAt), strings.Compare(a.ID, b.ID))
-			})
-		}
-	}
-	return v.byOwner[owner]
+	return slices.SortedFunc(slices.Values(v.byOwner[owner]), func(a, b *visit) int {
+		return cmp.Or(cmp.Compare(a.StartedAt, b.StartedAt), strings.Compare(a.ID, b.ID))
+	})
 }
 
 // ofCircle lists the sessions of a person's identities.
@@ -179,9 +183,14 @@ func (p *Pipeline) visit(ctx context.Context, b *Batch) error {
 
 // place takes an item's point from where it was and puts it where it belongs.
 func (b *Batch) place(k *known, s stirs) {
-	was, now := k.was, k.now
-	if was != nil && (was.session != now.session || was.user != now.user || was.at != now.at || was.client != now.client || was.name != now.name) {
-		b.unplace(k, s)
+	now := k.now
+	if k.was != nil {
+		b.unplace(k, k.was, s)
+	}
+	if b.again { // the seen index does not say yet what the state has
+		for _, e := range k.deliveries {
+			b.unplace(k, placeOf(e), s)
+		}
 	}
 	i := b.touched[k.at(now.user)]
 	at := weir.Point{Item: pointOf(k.key), At: now.at, Flags: flagsOf(k.key.Kind, now)}
@@ -221,13 +230,26 @@ func (b *Batch) impress(k *known, i *person, at weir.Point) {
 	}
 }
 
-// unplace takes the point from where the item was before.
-func (b *Batch) unplace(k *known, s stirs) {
-	was, point := k.was, pointOf(k.key)
+// placeOf is as much of what a delivery says as its place in a session depends on.
+func placeOf(e *Entry) *truth {
+	t := &truth{at: e.Outcome.Time, user: e.user(), client: e.Record.Client, name: eventName(e.Item)}
+	if e.Item.Session != nil {
+		t.session = e.Item.Session.ID
+	}
+	return t
+}
+
+// unplace takes the point from where the item was before, if that is not where it
+// is now.
+func (b *Batch) unplace(k *known, was *truth, s stirs) {
+	now, point := k.now, pointOf(k.key)
+	if was.session == now.session && was.user == now.user && was.at == now.at && was.client == now.client && (was.name == "") == (now.name == "") {
+		return
+	}
 	i := b.touched[k.at(was.user)]
 	switch {
 	case was.session != "":
-		if v := b.visits.byKey[k.at(was.session)]; v != nil && was.session != k.now.session {
+		if v := b.visits.byKey[k.at(was.session)]; v != nil && was.session != now.session {
 			v.changed = session.Remove(v.Session, point) || v.changed
 		}
 	case was.name == "" || k.key.Kind == weir.KindPostview:
