@@ -92,6 +92,27 @@ const PAGES = [
       await page.waitForTimeout(900);
     },
   ],
+  [
+    'log-conversion',
+    '/log?kind=order&status=stored',
+    async (page) => {
+      await page.waitForTimeout(800);
+      await page.locator('tbody button').first().click();
+      await page.getByRole('heading', { name: 'Conversion' }).waitFor();
+      await page.waitForTimeout(600);
+      await page.getByRole('heading', { name: 'Conversion' }).evaluate((it) => it.scrollIntoView());
+      await page.waitForTimeout(300);
+    },
+  ],
+  [
+    'log-replay',
+    '/log?status=rejected',
+    async (page) => {
+      await page.waitForTimeout(800);
+      await page.getByRole('button', { name: 'Replay all rejected' }).click();
+      await page.waitForTimeout(600);
+    },
+  ],
   ['settings-keys', '/settings/keys', (page) => page.waitForTimeout(800)],
   [
     'settings-create',

@@ -449,6 +449,7 @@ const routes = [
       const row = log.find((r) => r.position === key || r.item_id === key);
       if (!row) return { problem: { status: 404, code: 'unknown_item', detail: 'There is no such item.' } };
       const { item, ...rest } = row;
+      const applied = row.status === 'stored';
       const steps = [
         {
           name: 'received',
@@ -457,15 +458,111 @@ const routes = [
         },
         { name: 'outcome', at: new Date(Date.parse(row.received_at) + 41).toISOString(), detail: row.status },
       ];
-      if (row.status === 'stored')
+      if (applied)
         steps.push(
           { name: 'person', detail: `Person ${row.person}` },
           { name: 'event', detail: `Event “${row.name ?? row.kind}” at ${row.time}` },
         );
-      return { row: rest, item, steps };
+      const effects = applied ? effectsOf(row, item) : {};
+      return { row: rest, item, ...effects, steps };
+    },
+  ],
+  [
+    'POST',
+    /\/items\/replay$/,
+    (_, body) => {
+      const start = Number(body.cursor || 0);
+      const more = start < 3;
+      return {
+        receipt: `rcp_${id().slice(0, 8)}`,
+        replayed: 980 - start * 90,
+        skipped: 20 + start * 90,
+        more,
+        ...(more ? { next: String(start + 1) } : {}),
+      };
+    },
+  ],
+  [
+    'POST',
+    /\/items\/([^/]+)\/replay$/,
+    ([, key]) => {
+      const row = log.find((r) => r.position === key);
+      if (row?.status === 'rejected')
+        return {
+          problem: {
+            status: 409,
+            code: 'still_rejected',
+            detail: `The item would be rejected again, with the code ${row.code}: ${row.message}`,
+          },
+        };
+      sequence += 1;
+      const again = {
+        ...row,
+        position: `${row.position.split('.')[0]}.${sequence}`,
+        receipt: `rcp_${sequence}`,
+      };
+      setTimeout(() => log.unshift({ ...again, received_at: new Date().toISOString() }), 1200);
+      return { receipt: again.receipt };
     },
   ],
 ];
+
+/** The session of a stored item, the conversion that an order is, and who is who. */
+function effectsOf(row, item) {
+  const { session, user } = item;
+  const source = {
+    source: session.utm_source,
+    medium: session.utm_medium,
+    landing_page: session.landing_page,
+  };
+  const visit = {
+    id: session.external_id,
+    number: 4711,
+    origin: 'sent',
+    user: user.external_id,
+    started_at: new Date(Date.parse(row.received_at) - 184000).toISOString(),
+    ended_at: row.received_at,
+    duration: 184,
+    pageviews: 5,
+    interactions: 2,
+    bounced: false,
+    channel: { google: 'Paid Search', newsletter: 'Email' }[session.utm_source] ?? 'Direct',
+    source,
+  };
+  const edge = {
+    id: `${id()}.1`,
+    from: id(),
+    to: user.external_id,
+    at: row.time,
+    item: `${item.kind}:${row.item_id}`,
+    rule: 'item',
+    status: 'joined',
+  };
+  if (item.kind !== 'order') return { session: visit };
+  const cents = item.order.total_price;
+  const half = Math.floor(cents / 2);
+  const touch = (days, channel, role, first, last, linear) => ({
+    session: 4711 - days,
+    at: new Date(Date.parse(row.time) - days * 86400000).toISOString(),
+    channel,
+    role,
+    credits: { first, last, linear, participation: cents },
+  });
+  const conversion = {
+    id: `order:${row.item_id}`,
+    goal: 'order',
+    user: user.external_id,
+    at: row.time,
+    value_cents: cents,
+    amount_cents: cents,
+    currency: 'EUR',
+    touches: [
+      touch(4, 'Organic Search', 'initiator', cents, 0, cents - half),
+      touch(0, visit.channel, 'closer', 0, cents, half),
+    ],
+  };
+  return { session: visit, conversion, edges: [edge] };
+}
 
 createServer(async (request, response) => {
   const url = new URL(request.url, 'http://mock');

@@ -11,11 +11,13 @@ import type {
   EventName,
   Key,
   LogPage,
+  LogRow,
   Me,
   NewKey,
   NewWorkspace,
   Property,
   Receipt,
+  ReplayedPage,
   Scope,
   TrendsAnswer,
   TrendsQuestion,
@@ -143,6 +145,54 @@ export function useReceipt(workspace: string, id: string) {
     queryFn: ({ signal }) =>
       call<Receipt>('GET', inWorkspace(workspace, `/items/${encodeURIComponent(id)}`), undefined, signal),
     enabled: id !== '',
+  });
+}
+
+/** Delivers an item again; the answer's receipt finds the new delivery. */
+export function useReplayItem(workspace: string) {
+  return useMutation({
+    mutationFn: (position: string) =>
+      call<{ receipt: string }>(
+        'POST',
+        inWorkspace(workspace, `/items/${encodeURIComponent(position)}/replay`),
+      ),
+  });
+}
+
+/** Delivers items of a filter again, as many as one call manages. */
+export function replayItems(workspace: string, filter: LogFilter, cursor: string): Promise<ReplayedPage> {
+  const path = inWorkspace(workspace, '/items/replay');
+  return call<ReplayedPage>('POST', path, cursor ? { ...filter, cursor } : filter);
+}
+
+/** The log is read again, as something new is in it. */
+export function useRefreshLog(workspace: string) {
+  const client = useQueryClient();
+  return () => client.invalidateQueries({ queryKey: [workspace, 'items'] });
+}
+
+const DELIVERY_POLL_MS = 500;
+/** Half a minute: what is not processed by then has a queue before it. */
+const DELIVERY_POLLS = 60;
+
+const settled = (row: LogRow | null | undefined) => row != null && row.status !== 'waiting';
+
+/** What came of the one item of a receipt; null while it waits to be processed. */
+export function useDelivery(workspace: string, receipt: string) {
+  const refreshLog = useRefreshLog(workspace);
+  return useQuery({
+    queryKey: [workspace, 'delivery', receipt],
+    queryFn: async ({ signal }) => {
+      const path = withQuery(inWorkspace(workspace, '/items'), { receipt, limit: 1 });
+      const row = (await call<LogPage>('GET', path, undefined, signal)).items?.[0] ?? null;
+      if (settled(row)) void refreshLog();
+      return row;
+    },
+    enabled: receipt !== '',
+    refetchInterval: ({ state }) =>
+      settled(state.data) || state.status === 'error' || state.dataUpdateCount >= DELIVERY_POLLS
+        ? false
+        : DELIVERY_POLL_MS,
   });
 }
 

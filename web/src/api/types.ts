@@ -49,7 +49,7 @@ export interface NewKey {
   origins?: string[];
 }
 
-export type Status = 'stored' | 'duplicate' | 'superseded' | 'conflict' | 'rejected' | 'dead';
+export type Status = 'stored' | 'duplicate' | 'superseded' | 'conflict' | 'rejected' | 'dead' | 'waiting';
 
 export interface Warning {
   code: string;
@@ -94,15 +94,152 @@ export interface LogPage {
   next?: string;
 }
 
+export type StepName = 'received' | 'outcome' | 'person' | 'event' | 'session' | 'conversion' | 'edge';
+
 export interface Step {
-  name: string;
+  name: StepName;
   at?: string;
   detail?: string;
 }
 
 export interface Receipt extends Payload {
   row: LogRow;
+  /** The visit that the event is in now. */
+  session?: Visit;
+  /** The conversion that the item is now. */
+  conversion?: Conversion;
+  /** What the item says of who is who. */
+  edges?: Edge[];
   steps: Step[] | null;
+}
+
+/** Where a visit or an impression came from. */
+export interface Source {
+  source?: string;
+  medium?: string;
+  campaign?: string;
+  content?: string;
+  term?: string;
+  /** The name of the parameter by which an advertising network marked the click. */
+  click_id?: string;
+  referrer?: string;
+  landing_page?: string;
+  impression?: boolean;
+}
+
+/** One session of a person, or an impression. */
+export interface Visit {
+  id: string;
+  number: number;
+  origin: 'sent' | 'derived' | 'impression';
+  user: string;
+  device?: string;
+  started_at?: string;
+  ended_at?: string;
+  /** Seconds. */
+  duration: number;
+  pageviews: number;
+  interactions: number;
+  bounced: boolean;
+  channel: string;
+  source: Source;
+}
+
+/** An order or a goal, with what led to it. A cent is the hundredth of a unit of any currency. */
+export interface Conversion {
+  /** The kind and the id of the item: "order:o-1". */
+  id: string;
+  goal: string;
+  user: string;
+  at: string;
+  /** In the workspace's currency; as sent if it is unpriced. */
+  value_cents: number;
+  /** In the currency it was sent in. */
+  amount_cents: number;
+  currency: string;
+  unpriced?: boolean;
+  cancelled?: boolean;
+  /** In order of time. */
+  touches: Touch[];
+}
+
+export type TouchRole = 'alone' | 'initiator' | 'assisting' | 'closer';
+
+export type AttributionModel =
+  | 'first'
+  | 'last'
+  | 'last_non_direct'
+  | 'linear'
+  | 'time_decay'
+  | 'position'
+  | 'j'
+  | 'inverse_j'
+  | 'participation';
+
+/** A visit's part in a conversion. */
+export interface Touch {
+  /** The visit's number, and its id where the server can tell. */
+  session: number;
+  id?: string;
+  at: string;
+  channel: string;
+  role: TouchRole;
+  /** Cents, by model. */
+  credits: Partial<Record<AttributionModel, number>>;
+}
+
+export type EdgeStatus = 'joined' | 'ignored' | 'retracted';
+
+/** Says that two ids are the same person, and why. */
+export interface Edge {
+  /** By which it is retracted. */
+  id: string;
+  from: string;
+  /** The other id; of a reconciliation key, the value that both have. */
+  to: string;
+  key?: string;
+  at?: string;
+  /** The kind and the id of the item that says so: "user_alias:a-1". */
+  item?: string;
+  /** "user_alias", "item", "merge", or "key:" and the name of a reconciliation key. */
+  rule: string;
+  status: EdgeStatus;
+}
+
+/** A person. */
+export interface User {
+  id: string;
+  number: number;
+  created_at?: string;
+  first_seen?: string;
+  last_seen?: string;
+  traits: Record<string, unknown>;
+}
+
+/** One of the ids that a person was sent under. */
+export interface UserIdentity {
+  id: string;
+  authenticated: boolean;
+  first_seen?: string;
+  last_seen?: string;
+  /** What was said of it and others, in the order in which it counts. */
+  edges: Edge[];
+}
+
+/** One person in full. */
+export interface UserDetail extends User {
+  identities: UserIdentity[];
+}
+
+/** What one call of a replay did. */
+export interface ReplayedPage {
+  /** By which the log shows the new deliveries. */
+  receipt: string;
+  replayed: number;
+  skipped: number;
+  more: boolean;
+  /** The cursor to go on with. */
+  next?: string;
 }
 
 export interface EventName {

@@ -5,6 +5,7 @@ import {
   IconDeviceLaptop,
   IconEye,
   IconFileText,
+  IconGitMerge,
   IconLink,
   IconMail,
   IconMailCheck,
@@ -12,6 +13,7 @@ import {
   IconShoppingBag,
   IconShoppingCart,
   IconTimeline,
+  IconUnlink,
   IconUser,
 } from '@tabler/icons-react';
 import classes from './KindIcon.module.css';
@@ -30,6 +32,8 @@ const ICONS: Record<string, { Icon: typeof IconBolt; hue: string }> = {
   group: { Icon: IconBuilding, hue: 'green' },
   subscription_list_user: { Icon: IconMailCheck, hue: 'green' },
   message: { Icon: IconMail, hue: 'violet' },
+  identity_merge: { Icon: IconGitMerge, hue: 'green' },
+  identity_retract: { Icon: IconUnlink, hue: 'green' },
 };
 
 /** A kind's sign: the same shape and colour wherever items are listed. */

@@ -1,11 +1,8 @@
 import type { Status as StatusName } from '../api/types';
-import classes from './Status.module.css';
+import { Tag, type Tone } from './Tag';
 
 /** What each status means, in the words of the log. */
-export const STATUSES: Record<
-  StatusName,
-  { label: string; tone: 'good' | 'quiet' | 'warn' | 'bad'; meaning: string }
-> = {
+export const STATUSES: Record<StatusName, { label: string; tone: Tone; meaning: string }> = {
   stored: { label: 'Stored', tone: 'good', meaning: 'Applied, and in every report.' },
   duplicate: {
     label: 'Duplicate',
@@ -15,23 +12,28 @@ export const STATUSES: Record<
   superseded: {
     label: 'Superseded',
     tone: 'quiet',
-    meaning: 'A newer version of this item is stored already.',
+    meaning: 'A newer version of this item counts; of this one only what the newer one leaves out.',
   },
   conflict: {
     label: 'Conflict',
     tone: 'warn',
-    meaning: 'The same version came with different content; one of them was kept, always the same.',
+    meaning: 'The same version came with other content; both are merged, the same way in any order.',
   },
   rejected: { label: 'Rejected', tone: 'bad', meaning: 'Not valid, so not applied. What was sent is kept.' },
   dead: { label: 'Dead', tone: 'bad', meaning: 'Processing failed again and again. What was sent is kept.' },
+  waiting: {
+    label: 'Waiting',
+    tone: 'warn',
+    meaning: 'Its user was busy; it comes again in a few seconds, as another delivery.',
+  },
 };
 
 /** An item's outcome, in a word. */
 export function Status({ status }: { status: StatusName }) {
   const known = STATUSES[status] ?? { label: status, tone: 'quiet', meaning: '' };
   return (
-    <span className={classes.status} data-tone={known.tone} title={known.meaning}>
+    <Tag tone={known.tone} title={known.meaning}>
       {known.label}
-    </span>
+    </Tag>
   );
 }

@@ -12,6 +12,8 @@ export const KINDS = [
   'group',
   'subscription_list_user',
   'message',
+  'identity_merge',
+  'identity_retract',
 ] as const;
 
 /** A kind as people say it: "custom_event" → "Custom event". */

@@ -13,6 +13,7 @@ import { LogFilters } from './LogFilters';
 import classes from './LogPage.module.css';
 import { LogTable } from './LogTable';
 import { ReceiptDrawer } from './ReceiptDrawer';
+import { ReplayAll } from './ReplayAll';
 
 /** The log: every item that was ever sent, and what became of it. */
 export function LogPage() {
@@ -33,14 +34,22 @@ export function LogPage() {
       title="Log"
       lead="Every item that was sent, and what became of it. Nothing vanishes."
       actions={
-        <Button
-          variant="default"
-          leftSection={<IconRefresh size={16} aria-hidden />}
-          loading={log.isRefetching && !log.isFetchingNextPage}
-          onClick={() => void log.refetch()}
-        >
-          Refresh
-        </Button>
+        <>
+          {/* Rows of another filter would be counted while the new one is read. */}
+          <ReplayAll
+            filter={filter}
+            rows={log.isPlaceholderData ? [] : rows}
+            more={log.hasNextPage && !log.isPlaceholderData}
+          />
+          <Button
+            variant="default"
+            leftSection={<IconRefresh size={16} aria-hidden />}
+            loading={log.isRefetching && !log.isFetchingNextPage}
+            onClick={() => void log.refetch()}
+          >
+            Refresh
+          </Button>
+        </>
       }
     >
       <div className={classes.panel}>

@@ -1,15 +1,21 @@
 import { Anchor } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
-import type { LogRow, Receipt, Step, Warning } from '../api/types';
-import { CopyButton } from '../kit/CopyButton';
+import type { LogRow, Receipt, Step, StepName, Warning } from '../api/types';
 import { KindIcon } from '../kit/KindIcon';
 import { itemTitle, kindLabel } from '../kit/kinds';
 import { PayloadView } from '../kit/PayloadView';
 import { STATUSES, Status } from '../kit/Status';
 import { bytes } from '../text/number';
 import { clock, moment } from '../text/time';
+import { ConversionPart } from './ConversionPart';
+import { EdgeList } from './EdgeList';
+import { Copied, Fact, FactList } from './FactList';
+import { writeLogAddress } from './filter';
 import classes from './ReceiptView.module.css';
+import { ReplayItem } from './ReplayItem';
+import { replayable } from './replay';
+import { SessionPart } from './SessionPart';
 
 /** Everything that is known of one delivery of one item. */
 export function ReceiptView({ receipt, zone }: { receipt: Receipt; zone: string }) {
@@ -24,10 +30,32 @@ export function ReceiptView({ receipt, zone }: { receipt: Receipt; zone: string 
       <p className={classes.meaning}>{STATUSES[row.status]?.meaning}</p>
       {row.message && <Reason row={row} />}
       {row.warnings && row.warnings.length > 0 && <Warnings warnings={row.warnings} />}
-      <Facts row={row} zone={zone} />
+      {replayable(row) && (
+        <div className={classes.replay}>
+          <ReplayItem key={row.position} row={row} />
+        </div>
+      )}
+      <div className={classes.facts}>
+        <Facts row={row} zone={zone} />
+      </div>
       <Part title="Steps">
         <Steps steps={receipt.steps ?? []} zone={zone} />
       </Part>
+      {receipt.conversion && (
+        <Part title="Conversion">
+          <ConversionPart conversion={receipt.conversion} zone={zone} />
+        </Part>
+      )}
+      {receipt.session && (
+        <Part title="Session">
+          <SessionPart visit={receipt.session} zone={zone} />
+        </Part>
+      )}
+      {receipt.edges && receipt.edges.length > 0 && (
+        <Part title="Who is who">
+          <EdgeList edges={receipt.edges} zone={zone} />
+        </Part>
+      )}
       <Part title="What was sent">
         <PayloadView payload={receipt} maxHeight={520} />
       </Part>
@@ -75,70 +103,44 @@ function Warnings({ warnings }: { warnings: Warning[] }) {
 }
 
 function Facts({ row, zone }: { row: LogRow; zone: string }) {
-  const facts: [string, ReactNode][] = [];
-  if (row.user_id) {
-    facts.push([
-      'User',
-      <Copied key="user" text={row.user_id} what="user id">
-        <Anchor component={Link} href={`/log?user=${encodeURIComponent(row.user_id)}`} className="mono">
-          {row.user_id}
-        </Anchor>
-      </Copied>,
-    ]);
-  }
-  if (row.person)
-    facts.push([
-      'Person',
-      <span key="person" className="numbers">
-        {row.person}
-      </span>,
-    ]);
-  if (row.item_id) facts.push(['Item id', <Copied key="item" text={row.item_id} what="item id" />]);
-  facts.push([
-    'Receipt',
-    <Copied key="receipt" text={row.receipt} what="receipt">
-      <Anchor component={Link} href={`/log?receipt=${encodeURIComponent(row.receipt)}`} className="mono">
-        {row.receipt}
+  return (
+    <FactList>
+      <Fact name="User">{row.user_id && <Filtered by="user" value={row.user_id} what="user id" />}</Fact>
+      <Fact name="Person">{row.person && <span className="numbers">{row.person}</span>}</Fact>
+      <Fact name="Item id">{row.item_id && <Copied text={row.item_id} what="item id" />}</Fact>
+      <Fact name="Receipt">
+        {row.receipt && <Filtered by="receipt" value={row.receipt} what="receipt" />}
+      </Fact>
+      <Fact name="Happened">{row.time && moment(row.time, zone)}</Fact>
+      <Fact name="Received">{moment(row.received_at, zone)}</Fact>
+      <Fact name="Source">{row.source_name ?? row.source}</Fact>
+      <Fact name="Size">{row.size ? bytes(row.size) : ''}</Fact>
+      <Fact name="Position">
+        <span className="mono">{row.position}</span>
+      </Fact>
+    </FactList>
+  );
+}
+
+/** A value that leads to the items which have it too. */
+function Filtered({ by, value, what }: { by: 'user' | 'receipt'; value: string; what: string }) {
+  return (
+    <Copied text={value} what={what}>
+      <Anchor component={Link} href={`/log?${writeLogAddress({ [by]: value }, '')}`} className="mono">
+        {value}
       </Anchor>
-    </Copied>,
-  ]);
-  if (row.time) facts.push(['Happened', moment(row.time, zone)]);
-  facts.push(['Received', moment(row.received_at, zone)]);
-  if (row.source_name ?? row.source) facts.push(['Source', row.source_name ?? row.source]);
-  if (row.size) facts.push(['Size', bytes(row.size)]);
-  facts.push([
-    'Position',
-    <span key="position" className="mono">
-      {row.position}
-    </span>,
-  ]);
-  return (
-    <dl className={classes.facts}>
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
+    </Copied>
   );
 }
 
-function Copied({ text, what, children }: { text: string; what: string; children?: ReactNode }) {
-  return (
-    <span className={classes.copied}>
-      <span className={classes.cut}>{children ?? <span className="mono">{text}</span>}</span>
-      <CopyButton value={text} what={what} />
-    </span>
-  );
-}
-
-const STEP_NAMES: Record<string, string> = {
+const STEP_NAMES: Record<StepName, string> = {
   received: 'Received',
   outcome: 'Processed',
   person: 'Person',
   event: 'Event',
   session: 'Session',
+  conversion: 'Conversion',
+  edge: 'Identity',
 };
 
 function Steps({ steps, zone }: { steps: Step[]; zone: string }) {

@@ -1,4 +1,4 @@
-import { screen, within } from '@testing-library/react';
+import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { expect, test } from 'vitest';
 import type { LogRow } from '../api/types';
@@ -43,6 +43,8 @@ test('lists items, and pages to older ones', async () => {
   expect(asked.at(-1)?.query).toContain('cursor=c1');
   expect(screen.queryByRole('button', { name: 'Show older' })).toBeNull();
   expect(screen.getAllByRole('heading', { level: 1 })).toHaveLength(1);
+  // Without a filter it would be the whole log.
+  expect(screen.queryByRole('button', { name: /Replay all/ })).toBeNull();
   expect(await faults(container)).toEqual([]);
 });
 
@@ -79,4 +81,30 @@ test('an empty log teaches, a filter that finds nothing says so', async () => {
   show(<LogPage />, '/log?status=rejected');
   await screen.findByText('No item matches');
   expect(asked[0]?.query).toContain('status=rejected');
+});
+
+test('all of a filter are replayed after a confirmation, call by call', async () => {
+  const asked = serve({
+    [LOG]: { items: [rejected, stored] },
+    'POST /api/v1/workspaces/shop/items/replay': (body: unknown) =>
+      (body as { cursor?: string }).cursor
+        ? { receipt: 'rcp_2', replayed: 1, skipped: 4, more: false }
+        : { receipt: 'rcp_1', replayed: 2, skipped: 0, more: true, next: 'c9' },
+  });
+  const user = userEvent.setup();
+  const { history } = show(<LogPage />, '/log?user=u1');
+  await user.click(await screen.findByRole('button', { name: 'Replay all rejected and dead' }));
+  const dialog = within(await screen.findByRole('dialog', { name: 'Replay all rejected and dead' }));
+  dialog.getByText(/The filter shows 2 items, 1 of them rejected or dead\./);
+  await user.click(dialog.getByRole('button', { name: 'Replay' }));
+  await dialog.findByText(/3 items were delivered again\. Skipped: 4/);
+  expect(asked.filter(({ call }) => call.startsWith('POST')).map(({ body }) => body)).toEqual([
+    { user: 'u1' },
+    { user: 'u1', cursor: 'c9' },
+  ]);
+  expect(dialog.getByRole('link', { name: 'rcp_2' }).getAttribute('href')).toBe('/log?receipt=rcp_2');
+  expect(await faults(screen.getByRole('dialog'))).toEqual([]);
+  await user.click(dialog.getByRole('link', { name: 'rcp_2' }));
+  expect(history.at(-1)).toBe('/log?receipt=rcp_2');
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { axisNumber, bytes, compact, count, elapsed, plural, share } from './number';
+import { axisNumber, bytes, compact, count, elapsed, money, plural, share } from './number';
 
 test('counts', () => {
   expect(count(1234567)).toBe('1,234,567');
@@ -24,4 +24,12 @@ test('a share never hides that there is something', () => {
   expect(share(0, 1000)).toBe('0%');
   expect(share(410, 1000)).toBe('41%');
   expect(share(1, 0)).toBe('–');
+});
+
+test('money', () => {
+  expect(money(123_450, 'EUR')).toBe('€1,234.50');
+  expect(money(-5, 'USD')).toBe('-$0.05');
+  expect(money(10_000, 'JPY')).toBe('¥100.00');
+  expect(money(250, 'points')).toBe('2.50 points');
+  expect(money(250, '')).toBe('2.50');
 });

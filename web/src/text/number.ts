@@ -42,3 +42,15 @@ export function share(part: number, total: number): string {
   if (percent > 0 && percent < 1) return '<1%';
   return `${Math.round(percent)}%`;
 }
+
+/** Cents of a currency, a cent being the hundredth of any: 123450, EUR → "€1,234.50". */
+export function money(cents: number, currency: string): string {
+  try {
+    return new Intl.NumberFormat('en', { style: 'currency', currency, minimumFractionDigits: 2 }).format(
+      cents / 100,
+    );
+  } catch {
+    // What was sent as a currency need not be one.
+    return `${(cents / 100).toFixed(2)} ${currency}`.trim();
+  }
+}

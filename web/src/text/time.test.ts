@@ -6,6 +6,7 @@ import {
   dayIn,
   daysBetween,
   daysText,
+  duration,
   isDay,
   logTime,
   moment,
@@ -71,4 +72,12 @@ describe('buckets', () => {
     expect(bucketTick('2026-11-21', interval)).toBe(tick);
     expect(bucketTitle('2026-11-21', interval)).toBe(title);
   });
+});
+
+test('durations', () => {
+  expect(duration(0)).toBe('0 s');
+  expect(duration(59.6)).toBe('1 min');
+  expect(duration(183)).toBe('3 min 3 s');
+  expect(duration(3600)).toBe('1 h');
+  expect(duration(7500)).toBe('2 h 5 min');
 });

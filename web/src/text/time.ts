@@ -82,6 +82,17 @@ export function logTime(at: string, zone: string, now: Date): string {
   return `${format(zone, { day: 'numeric', month: 'short' }).format(time)}, ${clock(at, zone)}`;
 }
 
+/** Seconds as people say them: 45 → "45 s", 183 → "3 min 3 s", 7500 → "2 h 5 min". */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return two(Math.floor(whole / 60), 'min', whole % 60, 's');
+  return two(Math.floor(whole / 3600), 'h', Math.floor((whole % 3600) / 60), 'min');
+}
+
+const two = (large: number, unit: string, small: number, smaller: string) =>
+  small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${smaller}`;
+
 /** "21 Nov 2026" of a date. */
 export function dayText(day: Day): string {
   return format('UTC', { day: 'numeric', month: 'short', year: 'numeric' }).format(
