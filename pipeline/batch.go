@@ -118,6 +118,8 @@ type person struct {
 	visible bool   // what questions see of its person has changed
 	said    bool   // traits were said anew: they may count among several identities
 	was     uint32 // the person before the batch; 0 if new
+	heard   hearing
+	device  hearing
 }
 
 // conversion is one that the batch has loaded or made.

@@ -41,16 +41,13 @@ func served(kind weir.Kind, field string) string {
 }
 
 // properties are those of an item's event row, cleared ones included: its own
-// fields, then what its session and device say, under names that start with "$".
+// fields, and what its session and device say, under names that start with "$".
 func (p *Pipeline) properties(i *weir.Item) []weir.Property {
 	if eventName(i) == "" {
 		return nil
 	}
+	// What is lent comes first: its names begin with "$", which most others follow.
 	properties := make([]weir.Property, 0, len(i.Fields)+16)
-	for _, f := range i.Fields {
-		f.Name = served(i.Kind, f.Name)
-		properties = append(properties, f)
-	}
 	if i.Session != nil {
 		for _, f := range i.Session.Fields {
 			if name := sessionColumn(f.Name); name != "" {
@@ -68,7 +65,12 @@ func (p *Pipeline) properties(i *weir.Item) []weir.Property {
 			}
 		}
 	}
-	return unique(properties)
+	for _, f := range i.Fields {
+		f.Name = served(i.Kind, f.Name)
+		properties = append(properties, f)
+	}
+	sortByName(properties)
+	return lastOfEach(properties)
 }
 
 // sessionColumn is the server column of a session's field, or "" for one that
@@ -88,11 +90,34 @@ func sessionColumn(field string) string {
 	return ""
 }
 
-// unique sorts by name and keeps the first of each: what the item says itself
-// goes before what its session says.
-func unique(properties []weir.Property) []weir.Property {
-	slices.SortStableFunc(properties, func(a, b weir.Property) int { return strings.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(properties, func(a, b weir.Property) bool { return a.Name == b.Name })
+// sortByName is stable, and quick for lists that are short and nearly sorted.
+func sortByName(properties []weir.Property) {
+	for n := 1; n < len(properties); n++ {
+		if properties[n].Name >= properties[n-1].Name {
+			continue
+		}
+		if n > 64 { // no item of a real sender has so many in no order
+			slices.SortStableFunc(properties, func(a, b weir.Property) int { return strings.Compare(a.Name, b.Name) })
+			return
+		}
+		moved, at := properties[n], n
+		for ; at > 0 && moved.Name < properties[at-1].Name; at-- {
+			properties[at] = properties[at-1]
+		}
+		properties[at] = moved
+	}
+}
+
+// lastOfEach keeps of equal names the last: what the item says itself goes before
+// what its session says.
+func lastOfEach(sorted []weir.Property) []weir.Property {
+	kept := sorted[:0]
+	for n, p := range sorted {
+		if n+1 == len(sorted) || sorted[n+1].Name != p.Name {
+			kept = append(kept, p)
+		}
+	}
+	return kept
 }
 
 // set leaves out what is cleared.

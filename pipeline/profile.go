@@ -22,6 +22,9 @@ func (p *Pipeline) profile(ctx context.Context, b *Batch) error {
 			b.describeSession(e)
 		}
 	}
+	for _, i := range b.touched {
+		i.flush()
+	}
 	if err := p.visit(ctx, b); err != nil {
 		return err
 	}
@@ -50,8 +53,7 @@ func describe(e *Entry) {
 		i.FirstSeen, i.LastSeen, i.changed = first, max(i.LastSeen, at), true
 	}
 	if belongs := membership(e.Item); belongs != nil {
-		written, changed := i.Traits.Write(weir.Stamp{At: e.Item.Version(), Item: e.Item.ID}, belongs...)
-		i.changed, i.visible, i.said = i.changed || written, i.visible || changed, i.said || written
+		i.hear(belongs, weir.Stamp{At: e.Item.Version(), Item: e.Item.ID})
 	}
 	user := e.Item.User
 	if user == nil {
@@ -61,8 +63,72 @@ func describe(e *Entry) {
 	if e.Item.Kind == weir.KindUser {
 		i.created(e.Item.CreatedAt)
 	}
-	written, changed := i.Traits.Write(stamp(e, user), user.Fields...)
+	i.hear(user.Fields, stamp(e, user))
+}
+
+// hear merges what is said of an identity, soon: most items say the same as the one
+// before, and then the last of them says it all.
+func (i *person) hear(fields []weir.Property, stamp weir.Stamp) {
+	if i.heard.any && slices.Equal(i.heard.fields, fields) {
+		if stamp.Compare(i.heard.stamp) > 0 {
+			i.heard.stamp = stamp
+		}
+		return
+	}
+	i.flushTraits()
+	i.heard = hearing{any: true, fields: fields, stamp: stamp}
+}
+
+// hearDevice does the same for a device.
+func (p *Pipeline) hearDevice(i *person, part *weir.Part, stamp weir.Stamp, at weir.Micros) {
+	d := &i.device
+	if d.any && d.part.ID == part.ID && d.part.CreatedAt == part.CreatedAt && slices.Equal(d.part.Fields, part.Fields) {
+		d.at = min(d.at, at)
+		if stamp.Compare(d.stamp) > 0 {
+			d.stamp = stamp
+		}
+		return
+	}
+	i.flushDevice()
+	said := *part
+	if agent, _ := valueOf(part.Fields, "user_agent"); agent.Type == weir.String {
+		said.Fields = slices.Clone(part.Fields)
+		for _, f := range p.devices.Read(agent.Str) {
+			said.Fields = append(said.Fields, weir.Property{Name: strings.TrimPrefix(f.Name, "$"), Value: f.Value})
+		}
+	}
+	i.device = hearing{any: true, part: part, said: &said, stamp: stamp, at: at}
+}
+
+// hearing is what an identity's items say alike.
+type hearing struct {
+	any    bool
+	fields []weir.Property
+	part   *weir.Part // of a device
+	said   *weir.Part // the same, with what the user agent says
+	stamp  weir.Stamp // the greatest
+	at     weir.Micros
+}
+
+func (i *person) flush() {
+	i.flushTraits()
+	i.flushDevice()
+}
+
+func (i *person) flushTraits() {
+	if !i.heard.any {
+		return
+	}
+	written, changed := i.Traits.Write(i.heard.stamp, i.heard.fields...)
 	i.changed, i.visible, i.said = i.changed || written, i.visible || changed, i.said || written
+	i.heard = hearing{}
+}
+
+func (i *person) flushDevice() {
+	if i.device.any && identity.Use(i.Identity, i.device.said, i.device.stamp, i.device.at) {
+		i.changed = true
+	}
+	i.device = hearing{}
 }
 
 // membership is what a group or a subscription says of its user, as traits: the
@@ -97,22 +163,13 @@ func membership(i *weir.Item) (traits []weir.Property) {
 }
 
 // describeDevice merges what the item says of its device, and what the user agent
-// says of it.
+// says.
 func (p *Pipeline) describeDevice(e *Entry) {
 	part := e.Item.Device
 	if part == nil || e.Item.Kind == weir.KindMerge || e.Item.Kind == weir.KindRetract {
 		return
 	}
-	said := *part
-	if agent, _ := valueOf(part.Fields, "user_agent"); agent.Type == weir.String {
-		said.Fields = slices.Clone(part.Fields)
-		for _, f := range p.devices.Read(agent.Str) {
-			said.Fields = append(said.Fields, weir.Property{Name: strings.TrimPrefix(f.Name, "$"), Value: f.Value})
-		}
-	}
-	if identity.Use(e.identity.Identity, &said, stamp(e, part), e.Outcome.Time) {
-		e.identity.changed = true
-	}
+	p.hearDevice(e.identity, part, stamp(e, part), e.Outcome.Time)
 }
 
 // describeSession merges what the item says of its session.

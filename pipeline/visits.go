@@ -299,7 +299,8 @@ func sourceOf(t *truth) (source []weir.Property) {
 			source = append(source, weir.Property{Name: "landing_page", Value: p.Value})
 		}
 	}
-	return unique(source)
+	sortByName(source)
+	return slices.CompactFunc(source, func(a, b weir.Property) bool { return a.Name == b.Name })
 }
 
 // load takes in the sessions of some identities in a stretch of time.
