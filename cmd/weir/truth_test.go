@@ -1,12 +1,19 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/pipeline/storytest"
 )
 
 // dumped is the truth of the test's workspace, as `weir dump` writes it.
@@ -83,6 +90,56 @@ func TestRebuildOfTheDemoIsEqual(t *testing.T) {
 	s.start()
 	if n, err := s.total("order", "total"); err != nil || n == 0 {
 		t.Errorf("%d orders after the rebuild, %v", n, err)
+	}
+}
+
+// The same holds for a history that is full of what goes wrong.
+func TestRebuildOfAMadeUpHistoryIsEqual(t *testing.T) {
+	data := t.TempDir()
+	s := newServer(t, data)
+	s.start()
+	stories := rapid.Custom(storytest.Draw)
+	for seed := range 60 {
+		for _, i := range stories.Example(seed).Items {
+			if !json.Valid([]byte(i.Raw)) {
+				continue // it would spoil the request, not the item
+			}
+			key := testWriteKey
+			if i.Client == weir.ClientServer {
+				key = testSecretKey
+			}
+			body := fmt.Sprintf(`{"items":[%s]}`, i.Raw)
+			if i.SentAt != 0 {
+				body = fmt.Sprintf(`{"items":[%s],"context":{"data_sent_at":%q}}`, i.Raw, weir.MicrosOf(time.Now())+i.SentAt-i.Received)
+			}
+			s.post(key, body)
+		}
+	}
+	s.caughtUp()
+	s.stopped()
+	if out, code := runProgram(t, nil, "rebuild", "--verify", "--data", data); code != exitOK || !strings.Contains(out, "equal") {
+		t.Fatalf("verify: code %d, %s", code, out)
+	}
+	if lines := strings.Count(dumped(t, data), "\n"); lines < 50 {
+		t.Errorf("the history has only %d lines", lines)
+	}
+}
+
+// post sends items with a key; they are taken, whatever their verdicts.
+func (s *serverProcess) post(key, body string) {
+	s.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, s.url+"/v1/items", strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	response, err := s.client.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s for %s", response.Status, body)
 	}
 }
 
