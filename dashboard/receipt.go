@@ -280,9 +280,9 @@ func conversionDetail(c *Conversion) string {
 	case c.Cancelled:
 		return "Is a conversion that was cancelled: it counts nowhere."
 	case c.Unpriced:
-		return fmt.Sprintf("Is a conversion of %d cents in %s, for which the workspace has no rate%s.", c.Amount, c.Currency, touchesDetail(c))
+		return fmt.Sprintf("Is a conversion of %s %s, for which the workspace has no rate%s.", units(c.Amount), c.Currency, touchesDetail(c))
 	}
-	return fmt.Sprintf("Is a conversion worth %d cents%s.", c.Value, touchesDetail(c))
+	return fmt.Sprintf("Is a conversion worth %s%s.", units(c.Value), touchesDetail(c))
 }
 
 func touchesDetail(c *Conversion) string {
@@ -380,4 +380,20 @@ func eventDetail(o *weir.Outcome, record *weir.Record) string {
 		detail += fmt.Sprintf(" The sender's clock said %s when it was %s; the event's time is corrected by that.", record.SentAt, o.ReceivedAt)
 	}
 	return detail
+}
+
+// units writes cents as units of the currency: 82290 is "822.90".
+func units(cents int64) string {
+	sign := ""
+	if cents < 0 {
+		sign = "-"
+	}
+	return fmt.Sprintf("%s%d.%02d", sign, magnitude(cents)/100, magnitude(cents)%100)
+}
+
+func magnitude(n int64) uint64 {
+	if n < 0 {
+		return -uint64(n)
+	}
+	return uint64(n)
 }

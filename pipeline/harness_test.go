@@ -49,7 +49,6 @@ type world struct {
 	wrap    func(*world) (queue.Queue, state.Store, eventstore.Store)
 	options pipeline.Options
 	turned  bool // the pipeline's consumers look at the last partition first
-	sent    int
 }
 
 type failer interface {
@@ -106,34 +105,42 @@ func custom(id, user, label, properties string) string {
 	return fmt.Sprintf(`{"kind":"custom_event","custom_event":{"external_id":%q,"created_at":"2026-10-01T11:00:00Z","label":%q,"properties":{%s}},"user":{"external_id":%q}}`, id, label, properties, user)
 }
 
-// send queues items, each group as one append; the partition is of the user.
+// send queues items, each group as one append.
 func (w *world) send(groups ...[]string) {
 	w.t.Helper()
 	for _, raws := range groups {
-		byPartition := map[int][]weir.Record{}
+		var records []weir.Record
 		for _, raw := range raws {
-			r := record(raw)
-			n := 0
-			for _, c := range r.UserID {
-				n += int(c)
-			}
-			byPartition[n%partitions] = append(byPartition[n%partitions], r)
+			records = append(records, record(raw))
 		}
-		var bodies []frame.Body
-		for partition := range partitions {
-			if len(byPartition[partition]) == 0 {
-				continue
-			}
-			body, err := frame.Encode(partition, byPartition[partition])
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			bodies = append(bodies, body)
+		w.deliver(records)
+	}
+}
+
+// deliver queues records as one append; the partition is of the user.
+func (w *world) deliver(records []weir.Record) {
+	w.t.Helper()
+	byPartition := map[int][]weir.Record{}
+	for _, r := range records {
+		n := 0
+		for _, c := range []byte(r.UserID) {
+			n += int(c)
 		}
-		if err := w.queue.Append(context.Background(), bodies); err != nil {
+		byPartition[n%partitions] = append(byPartition[n%partitions], r)
+	}
+	var bodies []frame.Body
+	for partition := range partitions {
+		if len(byPartition[partition]) == 0 {
+			continue
+		}
+		body, err := frame.Encode(partition, byPartition[partition])
+		if err != nil {
 			w.t.Fatal(err)
 		}
-		w.sent += len(raws)
+		bodies = append(bodies, body)
+	}
+	if err := w.queue.Append(context.Background(), bodies); err != nil {
+		w.t.Fatal(err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,7 +17,6 @@ import (
 	"github.com/weirhq/weir/attribution"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/eventstore/storetest"
-	"github.com/weirhq/weir/frame"
 	"github.com/weirhq/weir/item"
 	"github.com/weirhq/weir/order"
 	"github.com/weirhq/weir/pipeline"
@@ -60,32 +58,6 @@ func resent(r weir.Record, later weir.Micros) weir.Record {
 		r.SentAt += later
 	}
 	return r
-}
-
-// deliver queues records, each group as one append.
-func (w *world) deliver(records []weir.Record) {
-	w.t.Helper()
-	byPartition := map[int][]weir.Record{}
-	for _, r := range records {
-		h := fnv.New32()
-		h.Write([]byte(r.UserID))
-		n := int(h.Sum32() % partitions)
-		byPartition[n] = append(byPartition[n], r)
-	}
-	var bodies []frame.Body
-	for partition := range partitions {
-		if len(byPartition[partition]) == 0 {
-			continue
-		}
-		body, err := frame.Encode(partition, byPartition[partition])
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		bodies = append(bodies, body)
-	}
-	if err := w.queue.Append(context.Background(), bodies); err != nil {
-		w.t.Fatal(err)
-	}
 }
 
 // telling is a way to tell a story.
