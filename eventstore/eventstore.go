@@ -74,7 +74,8 @@ type Batch struct {
 	Sessions []SessionMove
 	// People replace the rows of the same number.
 	People []weir.Person
-	// Gone are persons that became part of another one.
+	// Gone are persons that became part of another one. Of numbers that are in People
+	// too the rows of People stay.
 	Gone []uint32
 	Log  []weir.Outcome
 }

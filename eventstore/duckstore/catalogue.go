@@ -104,6 +104,7 @@ type place struct {
 type layout struct {
 	table   string
 	columns []string       // the property columns, in the table's order
+	present int            // how many of them the table has; the others are to be added
 	index   map[string]int // of a column among columns
 	limit   int            // most property columns
 	uses    map[string]*slotUse
@@ -135,8 +136,13 @@ func newLayout(table string, columns []string, fixed, limit int) *layout {
 			l.addColumn(column)
 		}
 	}
+	l.present = len(l.columns)
 	return l
 }
+
+// has reports whether a column is in the table. While a question is computed none
+// is added, and no row that it sees has a value in one that is not there yet.
+func (l *layout) has(slot string) bool { return l.index[slot] < l.present }
 
 func (l *layout) addColumn(slot string) {
 	l.index[slot] = len(l.columns)

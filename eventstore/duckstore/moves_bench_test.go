@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 
 var (
 	movesStore   = flag.String("store", "", "directory that keeps the store BenchmarkMoves begins with, so that it is made once; default: none is kept")
+	movesKinds   = flag.String("kinds", "", "regular expression: which kinds of batches BenchmarkMoves writes; default: all")
 	movesBatches = flag.Int("batches", 40, "batches that BenchmarkMoves writes of each kind")
 )
 
@@ -190,10 +192,15 @@ func (v *visits) replace(b *eventstore.Batch, n int) {
 	}
 }
 
+// someEvent is one that something happens to later: most of the last hours, some of
+// the last days, one in fifty of any day.
 func (v *visits) someEvent() weir.Event {
 	list := v.recent
-	if v.random.IntN(10) > 0 { // of some hours
+	switch share := v.random.IntN(50); {
+	case share >= 5:
 		list = list[max(0, len(list)-2000):]
+	case share >= 1:
+		list = list[max(0, len(list)-len(list)/10):]
 	}
 	return list[v.random.IntN(len(list))]
 }
@@ -283,6 +290,9 @@ func BenchmarkMoves(b *testing.B) {
 			v.replace(batch, 150)
 		}},
 	} {
+		if chosen, err := regexp.MatchString(*movesKinds, kind.name); err != nil || !chosen {
+			continue
+		}
 		before, written, used := folderSize(b, dir), bytesWritten(b), processorTime(b)
 		var took []time.Duration
 		during, questions := [2]time.Duration{}, time.Duration(0)

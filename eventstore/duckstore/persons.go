@@ -150,6 +150,9 @@ func (w *workspace) readPersons(ctx context.Context) (*persons, error) {
 		if *page == nil {
 			*page = &personPage{}
 		}
+		if _, known := p.of(identity); known {
+			return fmt.Errorf("identity %d is there twice", identity) // its rows would count twice
+		}
 		(*page).set(identity, person)
 		p.highest = max(p.highest, identity, person)
 		return nil

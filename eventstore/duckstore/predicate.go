@@ -105,6 +105,9 @@ func (c *compiler) sources(l *layout, alias string, event uint32, property strin
 			rest = true
 			continue
 		}
+		if !l.has(p.slot) {
+			continue
+		}
 		k := key{p.typ, p.slot}
 		if events[k] == nil {
 			keys = append(keys, k)

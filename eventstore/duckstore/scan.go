@@ -20,8 +20,9 @@ const scanRows = 100_000
 // Scan implements eventstore.Store.
 //
 // The driver keeps the whole result of a statement in memory, so rows are read in
-// stretches of time that hold about scanRows each, in one transaction. No columns
-// can be added meanwhile: fn must not wait for a Write.
+// stretches of time that hold about scanRows each, and in pages where more lie at
+// one instant; all in one transaction. No columns can be added meanwhile: fn must
+// not wait for a Write.
 func (s *Store) Scan(ctx context.Context, ws weir.WorkspaceID, filter eventstore.ScanFilter, fn func(eventstore.Row) error) error {
 	return s.with(ctx, ws, "scan", func(w *workspace) error {
 		return w.look(ctx, func(r *reader) error {
@@ -29,7 +30,7 @@ func (s *Store) Scan(ctx context.Context, ws weir.WorkspaceID, filter eventstore
 			if sc == nil {
 				return nil // nobody has sent such events
 			}
-			all := stretch{cmp.Or(filter.From, -1<<62), cmp.Or(filter.To, 1<<62)}
+			all := stretch{from: cmp.Or(filter.From, -1<<62), to: cmp.Or(filter.To, 1<<62)}
 			stretches, err := sc.divide(ctx, all)
 			if err != nil {
 				return err
@@ -47,6 +48,7 @@ func (s *Store) Scan(ctx context.Context, ws weir.WorkspaceID, filter eventstore
 // scanner reads the rows of some events.
 type scanner struct {
 	*reader
+	most    int64 // rows that it holds at once
 	names   []string
 	where   string             // without the time
 	columns []string           // property columns that the events use
@@ -64,7 +66,7 @@ type field struct {
 func (r *reader) newScanner(filter eventstore.ScanFilter) *scanner {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	sc := &scanner{reader: r, names: slices.Clone(r.catalogue.names), where: "true", fields: map[uint32][]field{}}
+	sc := &scanner{reader: r, most: r.store.scanRows, names: slices.Clone(r.catalogue.names), where: "true", fields: map[uint32][]field{}}
 	chosen := map[uint32]bool{}
 	for _, name := range filter.Names {
 		if code := r.catalogue.codes[name]; code != 0 {
@@ -83,7 +85,7 @@ func (r *reader) newScanner(filter eventstore.ScanFilter) *scanner {
 	}
 	index := map[string]int{}
 	for key, slot := range r.catalogue.events.places {
-		if slot == "" || len(chosen) > 0 && !chosen[key.event] {
+		if slot == "" || !r.catalogue.events.has(slot) || len(chosen) > 0 && !chosen[key.event] {
 			continue
 		}
 		at, ok := index[slot]
@@ -98,13 +100,16 @@ func (r *reader) newScanner(filter eventstore.ScanFilter) *scanner {
 }
 
 // stretch is a half-open range of time.
-type stretch struct{ from, to weir.Micros }
+type stretch struct {
+	from, to weir.Micros
+	paged    bool // it has too many rows, and cannot be cut
+}
 
 // cells is into how many parts divide cuts a range at once.
 const cells = 4096
 
-// divide cuts a range of time so that no part has many more than scanRows rows,
-// if it can.
+// divide cuts a range of time so that no part has many more rows than are held at
+// once, if it can.
 func (sc *scanner) divide(ctx context.Context, whole stretch) ([]stretch, error) {
 	where := fmt.Sprintf("%s AND e.ts >= (%d) AND e.ts < (%d)", sc.where, whole.from, whole.to)
 	var count int64
@@ -114,8 +119,8 @@ func (sc *scanner) divide(ctx context.Context, whole stretch) ([]stretch, error)
 		return nil, err
 	}
 	low, high := weir.Micros(first.Int64), weir.Micros(last.Int64)+1
-	if count <= scanRows || high-low == 1 {
-		return []stretch{{low, high}}, nil
+	if count <= sc.most || high-low == 1 {
+		return []stretch{{low, high, count > sc.most}}, nil
 	}
 	width := (high-low)/cells + 1
 	q = fmt.Sprintf("SELECT (e.ts - (%d)) // %d c, count(*) FROM %s.events e WHERE %s GROUP BY c ORDER BY c", low, width, sc.schema, where)
@@ -128,12 +133,12 @@ func (sc *scanner) divide(ctx context.Context, whole stretch) ([]stretch, error)
 			return err
 		}
 		start := low + weir.Micros(cell)*width
-		if held > scanRows-min(n, scanRows) {
+		if held > sc.most-min(n, sc.most) {
 			out, held = append(out, stretch{from: start}), 0
 		}
 		held += n
 		out[len(out)-1].to = start + width
-		if n > scanRows {
+		if n > sc.most {
 			crowded = append(crowded, len(out)-1)
 		}
 		return nil
@@ -151,36 +156,70 @@ func (sc *scanner) divide(ctx context.Context, whole stretch) ([]stretch, error)
 	return out, nil
 }
 
+// rowPlace is where a row stands among those of its instant.
+type rowPlace struct {
+	kind, item string
+	part       int
+	seq        uint64
+}
+
 // read calls fn for the rows of a stretch.
 func (sc *scanner) read(ctx context.Context, st stretch, fn func(eventstore.Row) error) error {
+	var first, last sql.NullInt64
+	where := fmt.Sprintf("%s AND e.ts >= (%d) AND e.ts < (%d)", sc.where, st.from, st.to)
+	q := fmt.Sprintf("SELECT min(e.seq), max(e.seq) FROM %s.events e WHERE %s", sc.schema, where)
+	if err := sc.conn.QueryRowContext(ctx, q).Scan(&first, &last); err != nil {
+		return err
+	}
 	var columns strings.Builder
 	for _, column := range sc.columns {
 		columns.WriteString(", e." + quoteName(column))
 	}
-	q := fmt.Sprintf("SELECT e.part, e.seq, e.ts, e.name, e.identity, e.session, e.origin, e.types, e.rest,"+
-		" coalesce(l.kind, '') k, coalesce(l.item_id, '') i%s FROM %s.events e LEFT JOIN %s.log l ON l.part = e.part AND l.seq = e.seq"+
-		" WHERE %s AND e.ts >= (%d) AND e.ts < (%d) ORDER BY e.ts, k, i, e.part, e.seq",
-		columns.String(), sc.schema, sc.schema, sc.where, st.from, st.to)
+	// The bounds of seq keep the engine from reading all of the log.
+	q = fmt.Sprintf("SELECT e.part, e.seq, e.ts, e.name, e.identity, e.session, e.origin, e.types, e.rest,"+
+		" coalesce(l.kind, '') k, coalesce(l.item_id, '') i%s FROM %s.events e"+
+		" LEFT JOIN (SELECT part, seq, kind, item_id FROM %s.log WHERE seq BETWEEN %d AND %d) l ON l.part = e.part AND l.seq = e.seq WHERE %s",
+		columns.String(), sc.schema, sc.schema, first.Int64, last.Int64, where)
+	const order = " ORDER BY e.ts, k, i, e.part, e.seq"
+	if !st.paged {
+		_, _, err := sc.page(ctx, q+order, nil, fn)
+		return err
+	}
+	var args arguments
+	after := ""
+	for {
+		n, at, err := sc.page(ctx, fmt.Sprintf("%s%s%s LIMIT %d", q, after, order, sc.most), args, fn)
+		if err != nil || n < sc.most {
+			return err
+		}
+		args = nil
+		after = fmt.Sprintf(" AND (coalesce(l.kind, ''), coalesce(l.item_id, ''), e.part, e.seq) > (%s, %s, %d::USMALLINT, %d::BIGINT)",
+			args.bind(at.kind), args.bind(at.item), at.part, at.seq)
+	}
+}
+
+// page calls fn for the rows of a statement, and returns how many there were and
+// where the last one stands.
+func (sc *scanner) page(ctx context.Context, q string, args arguments, fn func(eventstore.Row) error) (n int64, at rowPlace, err error) {
 	var (
 		row         eventstore.Row
-		part        int
-		seq         uint64
 		code        uint32
 		types, rest sql.NullString
 	)
-	into := []any{&part, &seq, &row.Time, &code, &row.Identity, &row.Session, &row.Origin, &types, &rest, &row.Kind, &row.ItemID}
+	into := []any{&at.part, &at.seq, &row.Time, &code, &row.Identity, &row.Session, &row.Origin, &types, &rest, &at.kind, &at.item}
 	values := make([]any, len(sc.columns))
 	for i := range values {
 		into = append(into, &values[i])
 	}
-	return sc.rows(ctx, q, nil, func(rows *sql.Rows) error {
+	err = sc.rows(ctx, q, args, func(rows *sql.Rows) error {
 		if err := rows.Scan(into...); err != nil {
 			return err
 		}
 		if code == 0 || int(code) > len(sc.names) {
 			return fmt.Errorf("event code %d of %d", code, len(sc.names))
 		}
-		row.Position, row.Name = weir.At(part, seq), sc.names[code-1]
+		n++
+		row.Position, row.Name, row.Kind, row.ItemID = weir.At(at.part, at.seq), sc.names[code-1], weir.Kind(at.kind), at.item
 		row.Person, _ = sc.persons.of(row.Identity)
 		var err error
 		if row.Properties, err = sc.properties(code, values, types.String, rest.String); err != nil {
@@ -188,6 +227,7 @@ func (sc *scanner) read(ctx context.Context, st stretch, fn func(eventstore.Row)
 		}
 		return fn(row)
 	})
+	return n, at, err
 }
 
 // properties puts an event's properties together again.

@@ -284,6 +284,9 @@ func (w *workspace) grow(ctx context.Context, table string, slots []string) erro
 	if err := w.exec(ctx, script.String()); err != nil {
 		return fmt.Errorf("add columns: %w", err)
 	}
+	w.mu.Lock()
+	w.catalogue.layoutOf(table).present += len(slots)
+	w.mu.Unlock()
 	return w.checkpoint(ctx)
 }
 

@@ -106,8 +106,8 @@ func (w *workspace) moveSessions(ctx context.Context, moves sessionMoves) error 
 // scanWorth is about how many rows the engine looks at while it begins another
 // statement, and mostStatements how many are made of a batch's changes at most.
 const (
-	scanWorth      = 500_000
-	mostStatements = 16
+	scanWorth      = 100_000
+	mostStatements = 48
 )
 
 // timeWorth is in how much time about scanWorth rows lie.

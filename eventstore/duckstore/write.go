@@ -288,30 +288,48 @@ type deletedEvent struct {
 // deleteReplaced deletes rows that newer versions took the place of.
 func (w *workspace) deleteReplaced(ctx context.Context, positions []weir.Position) ([]deletedEvent, error) {
 	positions = slices.Clone(positions)
-	slices.SortFunc(positions, func(a, b weir.Position) int { return cmp.Compare(a.Seq(), b.Seq()) })
+	slices.SortFunc(positions, func(a, b weir.Position) int { return cmp.Or(cmp.Compare(a.Seq(), b.Seq()), cmp.Compare(a, b)) })
+	positions = slices.Compact(positions)
 	span := func(p weir.Position) (from, to int64) { return int64(p.Seq()), int64(p.Seq()) }
 	var out []deletedEvent
 	for _, near := range cut(positions, span, scanWorth/int64(max(len(w.applied), 1))) {
-		q := newList("DELETE FROM " + w.schema + ".events USING (VALUES ")
-		for _, p := range near {
-			q.item("(%d::USMALLINT, %d::BIGINT)", p.Partition(), p.Seq())
-		}
-		text := q.end(fmt.Sprintf(") gone(p, s) WHERE part = p AND seq = s AND seq BETWEEN %d AND %d RETURNING name, ts", near[0].Seq(), near[len(near)-1].Seq()))
-		rows, err := w.conn.QueryContext(ctx, text)
+		found, err := w.deleteNear(ctx, near)
 		if err != nil {
 			return nil, fmt.Errorf("delete replaced events: %w", err)
 		}
-		err = scan(rows, func() error {
-			var d deletedEvent
-			err := rows.Scan(&d.code, &d.time)
-			out = append(out, d)
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("delete replaced events: %w", err)
-		}
+		out = append(out, found...)
 	}
 	return out, nil
+}
+
+// deleteNear deletes rows at positions of which none is far from the next in sequence
+// number. It looks at them first: to delete and return rows at once, the engine reads
+// all their columns.
+func (w *workspace) deleteNear(ctx context.Context, positions []weir.Position) (out []deletedEvent, err error) {
+	low, high := positions[0].Seq(), positions[len(positions)-1].Seq()
+	q := newList("SELECT name, ts FROM " + w.schema + ".events JOIN (VALUES ")
+	for _, p := range positions {
+		q.item("(%d::USMALLINT, %d::BIGINT)", p.Partition(), p.Seq())
+	}
+	rows, err := w.conn.QueryContext(ctx, q.end(fmt.Sprintf(") gone(p, s) ON part = p AND seq = s WHERE seq BETWEEN %d AND %d", low, high)))
+	if err != nil {
+		return nil, err
+	}
+	err = scan(rows, func() error {
+		var d deletedEvent
+		err := rows.Scan(&d.code, &d.time)
+		out = append(out, d)
+		return err
+	})
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	statement := fmt.Sprintf("DELETE FROM %s.events USING gone WHERE part = gone.a AND seq = gone.b AND seq BETWEEN %d AND %d", w.schema, low, high)
+	err = w.run(statement, "gone", []duckdb.Type{duckdb.TYPE_USMALLINT, duckdb.TYPE_BIGINT}, len(positions), func(i int, s *sheet) {
+		put(s, 0, uint16(positions[i].Partition()))
+		put(s, 1, int64(positions[i].Seq()))
+	})
+	return out, err
 }
 
 // erasePeople deletes the rows of people.

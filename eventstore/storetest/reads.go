@@ -232,7 +232,8 @@ func testDrop(t *testing.T, h *Harness) {
 }
 
 // An answer says which positions it includes, and includes exactly these, while
-// others write.
+// others write; and so does a scan. Batch i brings rows of as many persons, and makes
+// those of the batch before one.
 func testOneMoment(t *testing.T, h *Harness) {
 	const batches, each = 60, 20
 	var wait sync.WaitGroup
@@ -247,6 +248,9 @@ func testOneMoment(t *testing.T, h *Harness) {
 					Position: weir.At(0, uint64(n+1)), Time: 1, Name: "a", Identity: uint32(n + 1), Person: uint32(n + 1),
 					Properties: []weir.Property{{Name: fmt.Sprint("p", i%50), Value: weir.Num(1)}},
 				})
+				if i > 0 {
+					b.Moves = append(b.Moves, eventstore.Move{Identity: uint32(n + 1 - each), Person: uint32((i-1)*each + 1), From: 1, To: 1})
+				}
 			}
 			if err := h.Store.Write(t.Context(), Workspace, b); err != nil {
 				t.Error(err)
@@ -254,21 +258,13 @@ func testOneMoment(t *testing.T, h *Harness) {
 			}
 		}
 	})
-	for range 2 {
+	users := func(n int) int { return max(n/each-1, 0) + min(n, each) }
+	look := func(fn func() error) {
 		wait.Go(func() {
 			for {
-				answer, err := h.Store.Ask(t.Context(), Workspace, trends(
-					query.Series{Event: "a", Measure: query.Total}, query.Series{Event: "a", Measure: query.Users},
-					query.Series{Event: "a", Measure: query.Total, Where: is(query.OnEvent, "p0", "1")},
-				))
-				if err != nil {
+				if err := fn(); err != nil {
 					t.Error(err)
 					return
-				}
-				n := answer.AsOf.Positions[0]
-				first := float64(answer.AsOf.Time+49) / 50
-				if answer.Series[0].Total != float64(n) || answer.Series[1].Total != float64(n) || answer.Series[2].Total != each*float64(int(first)) {
-					t.Errorf("as of %d of %v there are %v events, %v users, %v with p0", n, answer.AsOf.Time, answer.Series[0].Total, answer.Series[1].Total, answer.Series[2].Total)
 				}
 				select {
 				case <-done:
@@ -278,6 +274,36 @@ func testOneMoment(t *testing.T, h *Harness) {
 			}
 		})
 	}
+	for range 2 {
+		look(func() error {
+			answer, err := h.Store.Ask(t.Context(), Workspace, trends(
+				query.Series{Event: "a", Measure: query.Total}, query.Series{Event: "a", Measure: query.Users},
+				query.Series{Event: "a", Measure: query.Total, Where: is(query.OnEvent, "p0", "1")},
+			))
+			if err != nil {
+				return err
+			}
+			n := int(answer.AsOf.Positions[0])
+			first := int(answer.AsOf.Time+49) / 50
+			if answer.Series[0].Total != float64(n) || answer.Series[1].Total != float64(users(n)) || answer.Series[2].Total != float64(each*first) {
+				return fmt.Errorf("as of %d of %v there are %v events, %v users (want %d), %v with p0",
+					n, answer.AsOf.Time, answer.Series[0].Total, answer.Series[1].Total, users(n), answer.Series[2].Total)
+			}
+			return nil
+		})
+	}
+	look(func() error {
+		n, persons := 0, map[uint32]bool{}
+		err := h.Store.Scan(t.Context(), Workspace, eventstore.ScanFilter{}, func(row eventstore.Row) error {
+			n++
+			persons[row.Person] = true
+			return nil
+		})
+		if err == nil && (n%each != 0 || len(persons) != users(n)) {
+			err = fmt.Errorf("a scan gives %d rows of %d persons, want %d", n, len(persons), users(n))
+		}
+		return err
+	})
 	wait.Wait()
 	if n := total(t, h.Store, "a", nil); n != batches*each {
 		t.Errorf("there are %v events, want %d", n, batches*each)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/weirhq/weir"
@@ -134,5 +135,43 @@ func testScanOfManyProperties(t *testing.T, h *Harness) {
 	got, err := scanAll(t, h.Store, Workspace, eventstore.ScanFilter{})
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\n%+v, want\n%+v", err, got, want)
+	}
+}
+
+// More rows than a chunk of an engine holds, many of them at one instant, with texts
+// of every length.
+func testScanOfManyRows(t *testing.T, h *Harness) {
+	model := NewModel()
+	b := &eventstore.Batch{Applied: map[int]uint64{}}
+	for i := range 5000 {
+		p := weir.At(i%3, uint64(i/3+1))
+		e := weir.Event{Position: p, Time: weir.Micros(max(i, 3000)), Name: "a", Identity: uint32(i%50 + 1), Person: uint32(i%50 + 1)}
+		length := i % 40
+		if i == 4321 {
+			length = 1 << 20
+		}
+		if i%7 > 0 {
+			e.Properties = append(e.Properties, weir.Property{Name: "list", Value: weir.Raw(fmt.Sprintf(`["%s",%d]`, strings.Repeat("l", length), i))})
+		}
+		if i%3 > 0 {
+			e.Properties = append(e.Properties, weir.Property{Name: "text", Value: weir.Text(strings.Repeat("é", length/2) + strings.Repeat("t", length%2))})
+		}
+		b.Events, b.Applied[p.Partition()] = append(b.Events, e), p.Seq()
+		if i%5 > 0 {
+			b.Log = append(b.Log, weir.Outcome{Position: p, ReceivedAt: 1, Kind: weir.KindPageview, ItemID: fmt.Sprint(i * 7919 % 1000)})
+		}
+	}
+	for _, s := range []eventstore.Store{h.Store, model} {
+		write(t, s, b)
+	}
+	want, _ := scanAll(t, model, Workspace, eventstore.ScanFilter{})
+	got, err := scanAll(t, h.Store, Workspace, eventstore.ScanFilter{})
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("%d rows, %v; want %d", len(got), err, len(want))
+	}
+	for i := range got {
+		if !reflect.DeepEqual(got[i], want[i]) {
+			t.Fatalf("row %d is\n%.500s, want\n%.500s", i, fmt.Sprintf("%+v", got[i]), fmt.Sprintf("%+v", want[i]))
+		}
 	}
 }
