@@ -9,7 +9,7 @@
 //     property of which event is in a catalogue; columns are named by number, and
 //     events that have no property in common share columns.
 //   - Event rows say which identity sent them, a small table whose identity it is: a
-//     merge of people touches no event row (docs/adr/0006-person-of-an-identity.md).
+//     merge of people touches no event row (docs/adr/0007-person-of-an-identity.md).
 //   - One transaction writes a batch, with the position up to which it covers the
 //     log, so that a batch that comes again after a crash is recognised.
 //   - Schema changes happen between two checkpoints only, never in a transaction

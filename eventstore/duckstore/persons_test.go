@@ -1,6 +1,7 @@
 package duckstore
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -44,6 +45,30 @@ func TestPersonsCount(t *testing.T) {
 	for _, set := range [][]byte{nil, {0}, {0, 1}, {1, 0, 0, 0, 0, 0, 0, 0, 0}} {
 		if n, err := (&persons{}).count(set); err == nil && len(set) != 1 {
 			t.Errorf("%v counts %d, want an error", set, n)
+		}
+	}
+}
+
+// BenchmarkPersonsCount counts the people in a fifth of 300,000 identities, of whom
+// every third is another's.
+func BenchmarkPersonsCount(b *testing.B) {
+	random := rand.New(rand.NewPCG(1, 1))
+	changes := map[uint32]uint32{}
+	for identity := range uint32(300_000) {
+		changes[identity] = identity
+		if identity%3 == 2 {
+			changes[identity] = random.Uint32N(identity)
+		}
+	}
+	p := (&persons{}).with(changes)
+	set := make([]byte, 1+8*(300_000/64+1))
+	for range 60_000 {
+		identity := random.Uint32N(300_000)
+		set[1+identity/8] |= 0x80 >> (identity % 8)
+	}
+	for b.Loop() {
+		if n, err := p.count(set); err != nil || n == 0 {
+			b.Fatal(n, err)
 		}
 	}
 }

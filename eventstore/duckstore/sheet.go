@@ -153,13 +153,13 @@ func (s *sheet) open() error {
 	s.columns = make([]sheetColumn, len(s.types))
 	for i, t := range s.types {
 		c := &s.columns[i]
-		c.typ = duckdb.Type(mapping.GetTypeId(t))
+		c.typ = mapping.GetTypeId(t)
 		if c.size = elementSize(c.typ); c.size == 0 {
 			return fmt.Errorf("column %d has a type that is not expected", i)
 		}
 		if c.typ == duckdb.TYPE_LIST {
 			child := mapping.ListTypeChildType(t)
-			of := duckdb.Type(mapping.GetTypeId(child))
+			of := mapping.GetTypeId(child)
 			mapping.DestroyLogicalType(&child)
 			if of != duckdb.TYPE_VARCHAR {
 				return fmt.Errorf("column %d is not a list of texts", i)
