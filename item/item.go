@@ -17,6 +17,7 @@ package item
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/weirhq/weir"
@@ -28,6 +29,9 @@ type Limits struct {
 	Depth      int // nesting of objects and lists, the item's own included; default 32
 	Properties int // members of all its objects together; default 512
 }
+
+// Unlimited takes everything: for items that were judged when they came.
+var Unlimited = Limits{math.MaxInt, math.MaxInt, math.MaxInt}
 
 func (l Limits) orDefaults() Limits {
 	if l.Bytes == 0 {
@@ -95,6 +99,9 @@ func Parse(raw []byte, limits Limits) (*weir.Item, *weir.Rejection) {
 // check applies the limits in one pass over the bytes. In valid JSON a colon
 // outside a string stands for one member.
 func (l Limits) check(raw []byte) *weir.Rejection {
+	if l == Unlimited {
+		return nil
+	}
 	if len(raw) > l.Bytes {
 		return &weir.Rejection{Code: "item_too_large", Message: fmt.Sprintf("The item has %d bytes; at most %d are taken.", len(raw), l.Bytes)}
 	}

@@ -85,6 +85,9 @@ func (b *Batch) told() map[numbered]bool {
 // convert makes or unmakes the conversion that an item is.
 func (b *Batch) convert(k *known, touched map[*person]bool) {
 	rules := b.rules[k.key.Workspace]
+	if len(b.conversions) == 0 && !converts(rules, k.key.Kind, k.now) {
+		return // as most items
+	}
 	id := k.at(conversionID(k.key))
 	c := b.conversions[id]
 	if c == nil && !converts(rules, k.key.Kind, k.now) {

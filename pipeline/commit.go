@@ -38,8 +38,7 @@ func (p *Pipeline) write(ctx context.Context, b *Batch) error {
 			return fmt.Errorf("write events of %s: %w", ws, err)
 		}
 	}
-	var keys []state.ItemKey
-	var entries []state.Entry
+	keys, entries := make([]state.ItemKey, 0, len(b.order)), make([]state.Entry, 0, len(b.order))
 	for _, k := range b.order {
 		if k.stored {
 			keys, entries = append(keys, k.key), append(entries, k.entry)
@@ -91,7 +90,9 @@ func (p *Pipeline) rows(b *Batch) map[weir.WorkspaceID]*eventstore.Batch {
 	of := func(ws weir.WorkspaceID) *eventstore.Batch {
 		w := writes[ws]
 		if w == nil {
-			w = &eventstore.Batch{Applied: b.Applied, AsOf: b.AsOf}
+			// Most batches are of one workspace.
+			n := len(b.Entries)
+			w = &eventstore.Batch{Applied: b.Applied, AsOf: b.AsOf, Log: make([]weir.Outcome, 0, n), Events: make([]weir.Event, 0, n)}
 			writes[ws] = w
 		}
 		return w

@@ -17,15 +17,18 @@ import (
 // those merges are idempotent.
 func (p *Pipeline) dedupe(ctx context.Context, b *Batch) error {
 	b.items = make(map[state.ItemKey]*known, len(b.Entries))
-	var keys []state.ItemKey
-	for _, e := range b.Entries {
+	b.order = make([]*known, 0, len(b.Entries))
+	keys := make([]state.ItemKey, 0, len(b.Entries))
+	slab, single := make([]known, len(b.Entries)), make([]*Entry, len(b.Entries)) // most items come once
+	for n, e := range b.Entries {
 		if !e.Live() {
 			continue
 		}
 		key := itemKey(e)
 		k := b.items[key]
 		if k == nil {
-			k = &known{key: key}
+			k = &slab[n]
+			k.key, k.deliveries = key, single[n:n:n+1]
 			b.items[key] = k
 			b.order = append(b.order, k)
 			keys = append(keys, key)

@@ -97,7 +97,10 @@ const maxRounds = 2 * identity.MaxMembers
 // need is what the items of the batch speak of: as delivered, as they were, and
 // as they are now.
 func (p *Pipeline) need(b *Batch) state.Need {
-	need := state.Need{Partitions: slices.Collect(maps.Keys(b.Applied)), Users: slices.Clone(b.review)}
+	need := state.Need{
+		Partitions: slices.Collect(maps.Keys(b.Applied)), Users: append(make([]state.Key, 0, len(b.review)+len(b.Entries)+len(b.standIns)), b.review...),
+		Sessions: make([]state.Key, 0, len(b.Entries)),
+	}
 	for _, e := range b.Entries {
 		if !e.Live() {
 			continue
@@ -122,9 +125,15 @@ func (p *Pipeline) need(b *Batch) state.Need {
 // needOf adds what is needed because of what an item was, is, and in between may
 // have been in a batch that died.
 func (b *Batch) needOf(k *known, need *state.Need) {
-	truths := []*truth{k.was, k.now}
-	for _, e := range k.deliveries {
-		truths = append(truths, placeOf(e))
+	truths := make([]*truth, 0, 8)
+	if k.now != nil {
+		truths = append(truths, k.now)
+	}
+	if k.was != nil || len(k.deliveries) > 1 {
+		truths = append(truths, k.was)
+		for _, e := range k.deliveries {
+			truths = append(truths, placeOf(e))
+		}
 	}
 	for _, t := range truths {
 		if t == nil {

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime"
 	"slices"
 
@@ -108,7 +107,7 @@ func receipt(e *Entry) weir.Outcome {
 // judged are no limits: the collector has judged every record by those that were
 // in force when it came, and its verdict stands, also when the archive is read
 // again under others.
-var judged = item.Limits{Bytes: math.MaxInt, Depth: math.MaxInt, Properties: math.MaxInt}
+var judged = item.Unlimited
 
 func read(e *Entry, rules *Rules) {
 	r := e.Record

@@ -98,8 +98,8 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
-		// Half as much collecting for some memory: what a batch makes is garbage soon.
-		debug.SetGCPercent(200)
+		// Less collecting for some memory: what a batch makes is garbage soon.
+		debug.SetGCPercent(300)
 	}
 	logger := slog.New(slog.NewTextHandler(t.err, nil))
 	registry := prometheus.NewRegistry()

@@ -78,7 +78,7 @@ func (o *Options) withDefaults() Options {
 	}
 	out.Memory = max(out.Memory, 128<<20)
 	if out.CheckpointBytes <= 0 {
-		out.CheckpointBytes = 32 << 20
+		out.CheckpointBytes = 64 << 20
 	}
 	if out.CheckpointEvery <= 0 {
 		out.CheckpointEvery = time.Minute
