@@ -133,7 +133,7 @@ func disorder(random *rand.Rand, items []demo.Item) []demo.Item {
 // play makes a request of the mix for the n-th time that a client plays it.
 func (m *mix) play(into []byte, request int, run, client, n int) []byte {
 	into = append(into[:0], m.requests[request]...)
-	number := uint64(run&15)<<24 | uint64(client&255)<<16 | uint64(n&0xffff)
+	number := uint64(run&0xfff)<<16 | uint64(client&0x3f)<<10 | uint64(n&0x3ff)
 	for rest := into; ; {
 		i := bytes.IndexByte(rest, marker)
 		if i < 0 {

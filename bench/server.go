@@ -118,6 +118,22 @@ func (s *server) processor() (time.Duration, error) {
 
 // steps are the seconds that the pipeline has spent in each of its steps.
 func (s *server) steps() (map[string]float64, error) {
+	return s.counters("weir_pipeline_step_seconds_total", "step")
+}
+
+// processed is how many items the pipeline has been through, those included that came
+// twice.
+func (s *server) processed() (int, error) {
+	counts, err := s.counters("weir_pipeline_items_total", "status")
+	sum := 0.0
+	for _, n := range counts {
+		sum += n
+	}
+	return int(sum), err
+}
+
+// counters are a metric's values by its one label.
+func (s *server) counters(metric, label string) (map[string]float64, error) {
 	response, err := s.client.Get("http://" + s.admin + "/metrics")
 	if err != nil {
 		return nil, err
@@ -127,16 +143,15 @@ func (s *server) steps() (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	steps := map[string]float64{}
-	for _, m := range stepSeconds.FindAllStringSubmatch(string(text), -1) {
-		if steps[m[1]], err = strconv.ParseFloat(m[2], 64); err != nil {
+	values := map[string]float64{}
+	line := regexp.MustCompile(`(?m)^` + metric + `\{` + label + `="([a-z]+)"\} (\S+)$`)
+	for _, m := range line.FindAllStringSubmatch(string(text), -1) {
+		if values[m[1]], err = strconv.ParseFloat(m[2], 64); err != nil {
 			return nil, fmt.Errorf("read metrics: %w", err)
 		}
 	}
-	return steps, nil
+	return values, nil
 }
-
-var stepSeconds = regexp.MustCompile(`(?m)^weir_pipeline_step_seconds_total\{step="([a-z]+)"\} (\S+)$`)
 
 // total asks how many events there are that match; where may be empty.
 func (s *server) total(ctx context.Context, event, filters string) (int, error) {
