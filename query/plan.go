@@ -4,7 +4,23 @@ import "github.com/weirhq/weir"
 
 // Plan is a valid question. Exactly one of its kinds is set.
 type Plan struct {
-	Trends *Trends
+	Trends       *Trends
+	Funnel       *Funnel
+	Retention    *Retention
+	Lifecycle    *Lifecycle
+	Stickiness   *Stickiness
+	Flows        *Flows
+	Distribution *Distribution
+	SQL          *SQL
+
+	// Explain asks for the people behind one number of the answer. Nil: the answer.
+	Explain *Explain
+}
+
+// SQL is a statement that reads the workspace's own tables (CONTRACT §4.1).
+type SQL struct {
+	Text string
+	Rows int // most rows of the answer
 }
 
 // Trends counts events, users or sessions over time.
@@ -74,7 +90,7 @@ type Ref struct {
 	Name string
 }
 
-// Predicate is a condition on an event row: All, Any, Not or Compare. A nil
+// Predicate is a condition on an event row: All, Any, Not, Compare or Did. A nil
 // Predicate is true.
 type Predicate interface{ predicate() }
 
@@ -127,33 +143,19 @@ const (
 	IsSet
 )
 
+// Did holds for the events of persons who have, in all, from Least to Most events
+// that Match chooses in its Span, whatever the range and the filters of the question. A person
+// without any has 0 of them. Property conditions on the user in Match look at the
+// same person.
+type Did struct {
+	Match
+	Span
+	Least int
+	Most  int // below 0: any number
+}
+
+func (*Did) predicate()     {}
 func (All) predicate()      {}
 func (Any) predicate()      {}
 func (Not) predicate()      {}
 func (*Compare) predicate() {}
-
-// Answer is the result of a plan, in the shape of CONTRACT §4.1.
-type Answer struct {
-	Buckets   []string       `json:"buckets"`
-	Series    []SeriesAnswer `json:"series"`
-	Truncated bool           `json:"truncated,omitempty"`
-	AsOf      AsOf           `json:"as_of"`
-	ElapsedMS float64        `json:"elapsed_ms"`
-}
-
-// AsOf says which items an answer includes: everything up to these sequence
-// numbers of the log's partitions.
-type AsOf struct {
-	Time      weir.Micros    `json:"time"`
-	Positions map[int]uint64 `json:"positions"`
-}
-
-// SeriesAnswer is one line: a series, or one group of it.
-type SeriesAnswer struct {
-	Name      string    `json:"name"`
-	Breakdown []*string `json:"breakdown,omitempty"` // one element per breakdown; null is the group without a value
-	Period    string    `json:"period"`
-	Values    []float64 `json:"values"`
-	// Total is over the whole range: for unique counts never the sum of Values.
-	Total float64 `json:"total"`
-}
