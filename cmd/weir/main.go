@@ -42,6 +42,7 @@ type commandLine struct {
 	Dump    dumpCommand    `cmd:"" help:"Write the truth of a workspace as canonical JSON lines: equal truth, equal bytes."`
 	Rebuild rebuildCommand `cmd:"" help:"Derive the state and the events again from the archive; the server must be stopped."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
+	Import  importCommand  `cmd:"" help:"Import native items, or what Segment, Mixpanel, PostHog and Amplitude export."`
 }
 
 // terminal is where a command writes.
