@@ -9,7 +9,6 @@ package attribution
 import (
 	"cmp"
 	"slices"
-	"sort"
 
 	"github.com/weirhq/weir"
 )
@@ -66,14 +65,12 @@ func Attribute(conversions []*weir.Conversion, sessions []*weir.Session, channel
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.ID, b.ID))
 	})
 	p := path{points: touchpoints(sessions), channels: channels, options: o}
-	var now, before weir.Micros // times of conversions: the latest so far, and the latest before it
+	p.begin()
+	var previous Previous
 	for _, c := range conversions {
 		var touches []weir.Touch
 		if !c.Cancelled {
-			if c.At != now {
-				before, now = now, c.At
-			}
-			touches = p.touches(c, before)
+			touches = p.touches(c, previous.Of(c.At))
 		}
 		if !slices.EqualFunc(touches, c.Touches, same) {
 			c.Touches = touches
@@ -94,11 +91,8 @@ type touchpoint struct {
 	read    bool
 	channel string
 	direct  bool
-	seen    impression
+	seen    Seen
 }
-
-// impression is what makes postviews the same.
-type impression struct{ source, medium, campaign string }
 
 func touchpoints(sessions []*weir.Session) []touchpoint {
 	points := make([]touchpoint, 0, len(sessions))
@@ -118,10 +112,7 @@ func (t *touchpoint) learn(channels *Channels) {
 		return
 	}
 	source := SourceOf(t.Session)
-	t.read, t.channel, t.direct = true, channels.Of(source), source.Direct()
-	if source.Impression {
-		t.seen = impression{fold(source.Source), fold(source.Medium), fold(source.Campaign)}
-	}
+	t.read, t.channel, t.direct, t.seen = true, channels.Of(source), source.Direct(), SeenOf(source)
 }
 
 // path is a person's touchpoints in order, with memory for the work on one
@@ -130,30 +121,40 @@ type path struct {
 	points   []touchpoint
 	channels *Channels
 	options  Options
+	all      Path // of points
 
-	of      []*touchpoint // that count for the conversion
+	of      []int // places of those that count for the conversion
 	times   []weir.Micros
 	direct  []bool
 	credits []int64
 	sharer  sharer
 }
 
-// touches are those of one conversion; before is the time of the previous one.
-func (p *path) touches(c *weir.Conversion, before weir.Micros) []weir.Touch {
-	p.choose(c, before)
+func (p *path) begin() {
+	p.all = Path{Times: make([]weir.Micros, len(p.points)), Seen: func(i int) Seen {
+		p.points[i].learn(p.channels)
+		return p.points[i].seen
+	}}
+	for i := range p.points {
+		p.all.Times[i] = p.points[i].StartedAt
+	}
+}
+
+// touches are those of one conversion; previous is the time of the one before it.
+func (p *path) touches(c *weir.Conversion, previous weir.Micros) []weir.Touch {
+	p.of = p.all.Touches(p.of[:0], c.At, previous, p.options)
 	if len(p.of) == 0 {
 		return nil
-	}
-	p.times, p.direct = p.times[:0], p.direct[:0]
-	for _, t := range p.of {
-		p.times, p.direct = append(p.times, t.StartedAt), append(p.direct, t.direct)
 	}
 	models, n := Models(), len(p.of)
 	all := make([]int64, n*len(models))
 	touches := make([]weir.Touch, n)
-	for i, t := range p.of {
+	p.times, p.direct = p.times[:0], p.direct[:0]
+	for i, place := range p.of {
+		t := &p.points[place]
+		p.times, p.direct = append(p.times, t.StartedAt), append(p.direct, t.direct)
 		touches[i] = weir.Touch{
-			Session: t.Number, At: t.StartedAt, Channel: t.channel, Role: role(i, n),
+			Session: t.Number, At: t.StartedAt, Channel: t.channel, Role: RoleOf(i, n),
 			Credits: all[i*len(models) : (i+1)*len(models) : (i+1)*len(models)],
 		}
 	}
@@ -165,44 +166,4 @@ func (p *path) touches(c *weir.Conversion, before weir.Micros) []weir.Touch {
 		}
 	}
 	return touches
-}
-
-// choose finds the touchpoints of a conversion.
-func (p *path) choose(c *weir.Conversion, before weir.Micros) {
-	from := c.At - p.options.Lookback
-	if p.options.AfterPrevious {
-		from = max(from, before+1)
-	}
-	first := sort.Search(len(p.points), func(i int) bool { return p.points[i].StartedAt >= from })
-	p.of = p.of[:0]
-	var seen map[impression]bool
-	for i := first; i < len(p.points) && p.points[i].StartedAt <= c.At; i++ {
-		t := &p.points[i]
-		t.learn(p.channels)
-		if t.Origin == weir.Impression {
-			if seen[t.seen] {
-				continue
-			}
-			if seen == nil {
-				seen = map[impression]bool{}
-			}
-			seen[t.seen] = true
-		}
-		p.of = append(p.of, t)
-	}
-	if over := len(p.of) - MaxTouches; over > 0 {
-		p.of = slices.Delete(p.of, 1, 1+over)
-	}
-}
-
-func role(i, n int) weir.Role {
-	switch {
-	case n == 1:
-		return weir.Alone
-	case i == 0:
-		return weir.Initiator
-	case i == n-1:
-		return weir.Closer
-	}
-	return weir.Assisting
 }

@@ -124,11 +124,11 @@ func (s *Server) today(ctx context.Context, ws weir.WorkspaceID) (int64, error) 
 	now := s.now().In(zone)
 	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, zone)
 	answer, err := s.answer(ctx, ws, &query.Plan{Trends: &query.Trends{
-		Buckets: query.Buckets{
+		Period: query.Period{Buckets: query.Buckets{
 			Edges:  []weir.Micros{weir.MicrosOf(midnight), weir.MicrosOf(midnight.AddDate(0, 0, 1))},
 			Labels: []string{now.Format(time.DateOnly)},
-		},
-		Series: []query.Series{{Name: "A", Event: query.AnyEvent, Measure: query.Total}},
+		}},
+		Series: []query.Series{{Name: "A", Measure: query.Total}},
 	}})
 	if err != nil || len(answer.Series) == 0 {
 		return 0, err

@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/query"
 	"github.com/weirhq/weir/workspace"
 )
 
@@ -169,6 +170,8 @@ func statusOf(e *weir.Error) int {
 		return http.StatusForbidden
 	case is(workspace.ErrTooManyAttempts):
 		return http.StatusTooManyRequests
+	case e.Code == query.CodeTooLarge:
+		return http.StatusUnprocessableEntity
 	}
 	return http.StatusBadRequest
 }

@@ -2,16 +2,22 @@ package dashboard
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/order"
 	"github.com/weirhq/weir/query"
+	"github.com/weirhq/weir/workspace"
 )
 
 const (
@@ -176,4 +182,85 @@ func TestFaultsAreLoggedAndNotShown(t *testing.T) {
 func TestTooLargeQuestion(t *testing.T) {
 	w := newWorld(t)
 	wantProblem(t, w.do("viewer", "POST", askPath, strings.Repeat(" ", query.MaxQuestion+10)), http.StatusRequestEntityTooLarge, "too_large")
+}
+
+func TestQuestionsUseTheSettingsOfConversions(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.parts.Directory.ChangeSettings(t.Context(), "acme", func(s *workspace.Settings) error {
+		s.Attribution = workspace.Attribution{LookbackDays: 12, HalfLifeDays: 3, AfterPrevious: true}
+		s.Goals = []order.Goal{{Event: "signup", ValueProperty: "worth"}}
+		s.Rates = []order.Rate{{Currency: "GBP", Rate: "1.25"}}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked *query.Attribution
+	w.events.ask = func(_ context.Context, _ weir.WorkspaceID, plan *query.Plan) (*query.Answer, error) {
+		asked = plan.Attribution
+		return &query.Answer{}, nil
+	}
+	w.do("viewer", "POST", askPath, `{"kind": "attribution", "conversion": {"event": "signup"}}`)
+	const day = 24 * 3600 * 1_000_000
+	if asked == nil || asked.Lookback != 12*day || asked.HalfLife != 3*day || !asked.AfterPrevious || asked.Goal.ValueProperty != "worth" || asked.Rates == nil {
+		t.Errorf("asked %+v", asked)
+	}
+}
+
+// What an engine says of a question is the user's to read, with a status that says
+// what to do.
+func TestEnginesRefuseQuestions(t *testing.T) {
+	for _, c := range []struct {
+		fault  weir.Error
+		status int
+	}{
+		{weir.Error{Code: query.CodeTooLarge, Field: "breakdowns", Message: "The question needs too much memory."}, http.StatusUnprocessableEntity},
+		{weir.Error{Code: query.CodeInvalid, Field: "sql", Message: "The statement cannot be run: there is no table x."}, http.StatusBadRequest},
+	} {
+		w := newWorld(t)
+		w.events.ask = func(context.Context, weir.WorkspaceID, *query.Plan) (*query.Answer, error) {
+			return nil, fmt.Errorf("ask: %w", &c.fault)
+		}
+		rec := w.do("viewer", "POST", askPath, trend)
+		wantProblem(t, rec, c.status, c.fault.Code)
+		var p Problem
+		if err := json.Unmarshal(rec.Body.Bytes(), &p); err != nil || p.Field != c.fault.Field || p.Detail != c.fault.Message {
+			t.Errorf("%v, and the problem is %+v, want field %q, detail %q", err, p, c.fault.Field, c.fault.Message)
+		}
+		if w.log.Len() > 0 {
+			t.Errorf("logged: %s", w.log)
+		}
+	}
+}
+
+// The document has the kinds and fields that the parser has.
+func TestQuestionsAreDescribedAsTheyAreRead(t *testing.T) {
+	env := query.Env{Now: now}
+	refused := func(question, before string) string {
+		_, fault := query.Parse([]byte(question), env)
+		if fault == nil {
+			t.Fatalf("%s is no error", question)
+		}
+		_, words, ok := strings.Cut(fault.Message, before)
+		if !ok {
+			t.Fatalf("%s: %s", question, fault.Message)
+		}
+		words, _, _ = strings.Cut(words, ";")
+		return strings.TrimSuffix(words, ".")
+	}
+	var kinds []string
+	for _, q := range questionSchemas() {
+		kinds = append(kinds, q.kind)
+		read := strings.Split(refused(`{"kind": "`+q.kind+`", "unheard of": 1}`, "the fields are "), ", ")
+		slices.Sort(read)
+		if described := slices.Sorted(maps.Keys(q.schema.Properties)); !slices.Equal(described, read) {
+			t.Errorf("%s is described with %v, and read with %v", q.kind, described, read)
+		}
+	}
+	read := strings.Split(refused(`{"kind": "unheard of"}`, "one of "), ", ")
+	slices.Sort(read)
+	slices.Sort(kinds)
+	if !slices.Equal(kinds, read) {
+		t.Errorf("the kinds %v are described, and %v are read", kinds, read)
+	}
 }

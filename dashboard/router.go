@@ -40,7 +40,7 @@ const policyKey = "policy"
 func (r *router) Handle(op *huma.Operation, handler func(huma.Context)) {
 	p, _ := op.Metadata[policyKey].(policy)
 	r.handle(op.Method+" "+op.Path, p, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		handler(apiContext{humago.NewContext(op, req, w)})
+		handler(&apiContext{humaContext: humago.NewContext(op, req, w)})
 	}))
 }
 
@@ -73,25 +73,29 @@ func errMethod(allow ...string) *Problem {
 }
 
 // apiContext bends two of huma's habits.
-type apiContext struct{ humaContext }
+type apiContext struct {
+	humaContext
+	status int // of the problem that was made of what huma says; 0: there is none
+}
 
 type humaContext = huma.Context
 
 // Unwrap lets humago find the request.
-func (c apiContext) Unwrap() huma.Context { return c.humaContext }
+func (c *apiContext) Unwrap() huma.Context { return c.humaContext }
 
 // SetStatus knows one status for a request that is wrong: huma's 422 for JSON
-// that does not fit is 400 here, like everywhere else in Weir.
-func (c apiContext) SetStatus(status int) {
-	if status == http.StatusUnprocessableEntity {
-		status = http.StatusBadRequest
+// that does not fit is 400 here, like everywhere else in Weir. A handler's own 422 is
+// none of huma's, and stays.
+func (c *apiContext) SetStatus(status int) {
+	if c.status != 0 {
+		status = c.status
 	}
 	c.humaContext.SetStatus(status)
 }
 
 // Header takes any body of a program for JSON, as the collector does: a key
 // stands in no form of another site, so the type protects nothing there.
-func (c apiContext) Header(name string) string {
+func (c *apiContext) Header(name string) string {
 	if name == "Content-Type" {
 		if kind := callerOf(c.Context()).kind; kind == byKey || kind == byAdminKey {
 			return jsonType

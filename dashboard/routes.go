@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/query"
 	"github.com/weirhq/weir/workspace"
 )
 
@@ -91,12 +92,22 @@ func (s *Server) routes(site http.Handler) error {
 	return nil
 }
 
+// schemaName is what the document calls a type. An edge of flows has a name of its own,
+// because those between identities are called so.
+func schemaName(t reflect.Type, hint string) string {
+	if t == reflect.TypeFor[query.Edge]() {
+		return "FlowEdge"
+	}
+	return huma.DefaultSchemaNamer(t, hint)
+}
+
 // newAPI configures huma without its extras: one format, no pages of its own,
 // no links to schemas in the answers.
 func newAPI(r *router, version string) huma.API {
-	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	schemas := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	// Micros writes itself as RFC 3339, as a time does.
 	schemas.RegisterTypeAlias(reflect.TypeFor[weir.Micros](), reflect.TypeFor[time.Time]())
+	schemas.RegisterTypeAlias(reflect.TypeFor[query.Real](), reflect.TypeFor[*float64]()) // null is none
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -116,10 +127,15 @@ func newAPI(r *router, version string) huma.API {
 		Formats:       map[string]huma.Format{jsonType: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat: jsonType,
 		Transformers: []huma.Transformer{func(ctx huma.Context, _ string, v any) (any, error) {
-			if e, ok := v.(*huma.ErrorModel); ok {
-				return fromHuma(e, ctx.Operation().OperationID), nil
+			e, ok := v.(*huma.ErrorModel)
+			if !ok {
+				return v, nil
 			}
-			return v, nil
+			p := fromHuma(e, ctx.Operation().OperationID)
+			if c, ok := ctx.(*apiContext); ok {
+				c.status = p.Status
+			}
+			return p, nil
 		}},
 	}
 	return huma.NewAPI(config, r)
@@ -168,7 +184,7 @@ func document(api huma.API) ([]byte, error) {
 	delete(schemas, "ErrorModel")
 	delete(schemas, "ErrorDetail")
 	ask := api.OpenAPI().Paths[inWorkspace+"/query"].Post
-	ask.RequestBody.Content[jsonType].Schema = questionSchema()
+	ask.RequestBody.Content[jsonType].Schema = describeQuestions(schemas)
 	return json.MarshalIndent(api.OpenAPI(), "", "  ")
 }
 

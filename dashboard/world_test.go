@@ -60,7 +60,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 		events: &memoryEvents{ask: func(context.Context, weir.WorkspaceID, *query.Plan) (*query.Answer, error) {
 			return &query.Answer{
 				Buckets: []string{"2026-10-02"}, AsOf: query.AsOf{Time: weir.MicrosOf(now), Positions: map[int]uint64{3: 1042}},
-				Series: []query.SeriesAnswer{{Name: "A", Period: "current", Values: []float64{3}, Total: 3}},
+				Series: []query.SeriesAnswer{{Name: "A", Period: "current", Values: []query.Real{3}, Total: 3}},
 			}, nil
 		}},
 		view: &memoryView{}, archive: &memoryArchive{}, hub: live.NewHub(), log: &bytes.Buffer{},

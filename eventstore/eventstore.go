@@ -10,6 +10,7 @@ import (
 	"context"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/attribution"
 	"github.com/weirhq/weir/query"
 )
 
@@ -31,6 +32,10 @@ type Store interface {
 	// sorted by name, in order of time, kind and item id, and ends with the first
 	// error of fn. It sees the rows of one moment.
 	Scan(ctx context.Context, ws weir.WorkspaceID, filter ScanFilter, fn func(Row) error) error
+
+	// Visits calls fn for every visit, in order of number, and ends with the first error
+	// of fn. Person is whose the visit is now.
+	Visits(ctx context.Context, ws weir.WorkspaceID, fn func(Visit) error) error
 
 	// Catalogue lists the events and properties that the workspace has seen.
 	Catalogue(ctx context.Context, ws weir.WorkspaceID) (*Catalogue, error)
@@ -77,7 +82,30 @@ type Batch struct {
 	// Gone are persons that became part of another one. Of numbers that are in People
 	// too the rows of People stay.
 	Gone []uint32
-	Log  []weir.Outcome
+	// Visits replace the rows of the same number. VisitsGone are numbers of visits that
+	// are no more. VisitsOf are identities all of whose visits are in Visits: their other
+	// rows go.
+	Visits     []Visit
+	VisitsGone []uint32
+	VisitsOf   []uint32
+	Log        []weir.Outcome
+}
+
+// Visit is a session, or an impression, as questions see it. Whose it is follows from
+// its identity (Batch.Moves).
+type Visit struct {
+	Number       uint32
+	ID           string
+	Identity     uint32
+	Person       uint32      // whose the identity is, if no event or move has said it yet
+	Origin       weir.Origin // Sent, Derived or Impression
+	StartedAt    weir.Micros
+	Seconds      float64 // of session.Duration
+	Pageviews    int64
+	Interactions int64
+	Bounced      bool
+	Source       attribution.Source
+	Channel      string // of the workspace's mapping
 }
 
 // Move says to which person an identity's events belong. From and To bound the

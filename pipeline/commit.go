@@ -118,6 +118,7 @@ func (p *Pipeline) rows(b *Batch) map[weir.WorkspaceID]*eventstore.Batch {
 		}
 	}
 	b.people(of)
+	b.visitRows(of)
 	return writes
 }
 

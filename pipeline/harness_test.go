@@ -213,7 +213,7 @@ func (w *world) ask(event, measure, filters string) float64 {
 	if len(answer.Series) != 1 {
 		w.t.Fatalf("%d series", len(answer.Series))
 	}
-	return answer.Series[0].Total
+	return float64(answer.Series[0].Total)
 }
 
 // outcomes lists the log by item id, oldest first.
@@ -251,6 +251,7 @@ func (w *world) person(id string) weir.Person {
 // truth is all that is true of the workspace, as weir dump writes it.
 func (w *world) truth() string {
 	w.t.Helper()
+	w.checkVisits()
 	var out strings.Builder
 	if err := dump.Write(context.Background(), &out, ws, w.state.View(), w.events); err != nil {
 		w.t.Fatal(err)

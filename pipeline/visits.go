@@ -178,7 +178,14 @@ func (p *Pipeline) visit(ctx context.Context, b *Batch) error {
 	if err := b.numberVisits(ctx); err != nil {
 		return err
 	}
-	return b.attend(ctx, s.attended)
+	if err := b.attend(ctx, s.attended); err != nil || !b.again && len(b.review) == 0 {
+		return err
+	}
+	var spans []state.Span // the rows of all of them are written again: see visitRows
+	for _, i := range b.touched {
+		spans = append(spans, state.Span{Workspace: i.Workspace, Identity: i.Number, From: always.from, To: always.to})
+	}
+	return b.load(ctx, spans)
 }
 
 // place takes an item's point from where it was and puts it where it belongs.

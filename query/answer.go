@@ -40,16 +40,27 @@ type Answer struct {
 	Bins  []Bin  `json:"bins,omitzero"`
 	Stats *Stats `json:"stats,omitzero"`
 
-	// Of sql and tables.
+	// Of sql and tables, whose rows are lists of values (string, float64, int64, bool or nil), and
+	// of attribution, whose rows are CreditRows.
 	Columns []string `json:"columns,omitzero"`
-	Rows    [][]any  `json:"rows,omitzero"` // of string, float64, int64, bool, nil
+	Rows    []any    `json:"rows,omitzero"`
 
-	// Of explain: the numbers of the persons, ascending. The API gives their ids.
-	Persons []uint32 `json:"-"`
+	// Of attribution.
+	Totals *CreditRow `json:"totals,omitzero"`
+
+	// Of explain: the numbers of the persons, ascending, and who they are.
+	Persons []uint32  `json:"-"`
+	Users   []UserRef `json:"users,omitzero"`
 
 	Truncated bool    `json:"truncated,omitempty"`
 	AsOf      AsOf    `json:"as_of"`
 	ElapsedMS float64 `json:"elapsed_ms"`
+}
+
+// UserRef names a person.
+type UserRef struct {
+	Number uint32 `json:"number"`
+	ID     string `json:"id"`
 }
 
 // Real is a number of an answer; NaN stands for none, and is null in JSON.
@@ -90,14 +101,19 @@ type AsOf struct {
 	Positions map[int]uint64 `json:"positions"`
 }
 
-// SeriesAnswer is one line: a series, or one group of it.
+// SeriesAnswer is one line: a series or a formula, or one group of it.
 type SeriesAnswer struct {
-	Name      string    `json:"name"`
-	Breakdown []*string `json:"breakdown,omitempty"` // one element per breakdown; null is the group without a value
-	Period    string    `json:"period"`
-	Values    []float64 `json:"values"`
+	Name string `json:"name"`
+	// Breakdown has a value for each breakdown: a text, null for what has none, or
+	// OtherGroup for all that are not kept.
+	Breakdown []*string `json:"breakdown,omitempty"`
+	Period    string    `json:"period"` // current or previous
+	// Buckets are what the buckets of a previous period are called, which may be more
+	// or fewer than the answer's.
+	Buckets []string `json:"buckets,omitzero"`
+	Values  []Real   `json:"values"` // null where there is none
 	// Total is over the whole range: for unique counts never the sum of Values.
-	Total float64 `json:"total"`
+	Total Real `json:"total"`
 }
 
 // GroupAnswer is a group of a funnel or of retention: all, or one value of the
@@ -107,7 +123,7 @@ type GroupAnswer struct {
 	// Of a funnel.
 	Steps []StepAnswer `json:"steps,omitzero"`
 	// Of a funnel over time: for each bucket, by the start.
-	OverTime []Conversion `json:"over_time,omitzero"`
+	OverTime []FunnelBucket `json:"over_time,omitzero"`
 	// Of retention.
 	Cohorts []Cohort `json:"cohorts,omitzero"`
 	Average []Real   `json:"average,omitzero"`
@@ -123,13 +139,13 @@ type StepAnswer struct {
 	FromPrevious Real `json:"from_previous"`
 	// The time since the step before it in the way, in seconds, over the ways that are
 	// counted at this step; null at the first step and of none. The average is the sum in whole microseconds,
-	// divided; the median of an even number is the mean of the two in the middle.
+	// divided once; the median of an even number is the mean of the two in the middle.
 	AvgSeconds    Real `json:"avg_seconds"`
 	MedianSeconds Real `json:"median_seconds"`
 }
 
-// Conversion is what a funnel counts of those who started in one bucket.
-type Conversion struct {
+// FunnelBucket is what a funnel counts of those who started in one bucket.
+type FunnelBucket struct {
 	Bucket string  `json:"bucket"`
 	Counts []int64 `json:"counts"` // by step
 	// Rate is the last step's part of the first's.
@@ -156,6 +172,23 @@ type Edge struct {
 	To         Node  `json:"to"`
 	Count      int64 `json:"count"`
 	AvgSeconds Real  `json:"avg_seconds"`
+}
+
+// CreditRow is what touchpoints of one kind are credited with.
+type CreditRow struct {
+	Key         *string `json:"key"` // null where nothing is known; of totals always
+	Conversions float64 `json:"conversions"`
+	ValueCents  int64   `json:"value_cents"`
+	Touchpoints int64   `json:"touchpoints"`
+	Roles       Roles   `json:"roles"`
+}
+
+// Roles are how many touchpoints played which part.
+type Roles struct {
+	Alone     int64 `json:"alone"`
+	Initiator int64 `json:"initiator"`
+	Assisting int64 `json:"assisting"`
+	Closer    int64 `json:"closer"`
 }
 
 // Bin is a bar of a distribution: how many values there are from From to To, To

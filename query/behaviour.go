@@ -1,6 +1,10 @@
 package query
 
-import "github.com/weirhq/weir"
+import (
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/attribution"
+	"github.com/weirhq/weir/order"
+)
 
 // The kinds of this file are about what each person did, one thing after the
 // other. The comment of each type is its fine print: what SEMANTICS leaves open is
@@ -73,10 +77,10 @@ type Span struct{ From, To weir.Micros }
 // A way of depth d counts at step i <= d if step i is in it.
 //
 // With LeaveFunnel a stream that has an exclusion's event where it would forbid a
-// way does not count at all: later than the event of step After and, if a way of
-// the stream without regard to exclusions reaches step Before, earlier than the
-// event of step Before, else up to the end of the window. The attempt looked at
-// is each of the stream, its way the one it would have without exclusions.
+// way does not count at all. Each attempt of the stream is looked at, with the way
+// that it would have without exclusions, if no step up to After is missing in it but optional ones: the event
+// is later than that of the last step up to After in the way and, if the way is as deep as step Before,
+// earlier than that of the last step up to Before in it, else up to the end of the window.
 type Funnel struct {
 	Range         Span
 	Steps         []Step // 2 to MaxSteps
@@ -152,7 +156,7 @@ type Exclusion struct {
 //
 // The Limit values with the highest count at step 1 are groups of their own, among
 // equals the first by bytes, null last; the rest is one group, [OtherGroup]. Groups
-// stand in this order, the rest last.
+// stand in this order, the rest last; with a rest the answer says that it is truncated.
 type FunnelBreakdown struct {
 	Breakdown
 	Attribution Touch
@@ -230,8 +234,8 @@ type Stickiness struct {
 // stream in Range, in order of time; events of the same time stand in order of
 // their node's text. Each is a node: its name, or the text form of the property
 // Node; events without that property are left out, and so are nodes of Exclude.
-// Streams are sessions, or with PerUser persons. Without a session a person's
-// events are a stream from each that comes more than Gap after the one before it.
+// Streams are a person's events of one session, or with PerUser all of a person. A person's matching events
+// in Range without a session are a stream from each that comes more than Gap after the one before it, whether or not it is a node.
 //
 // With Start a path begins with the first node of that text, with End it ends with the last one; a
 // stream without such a node has no path. With End alone the path is the last
@@ -282,7 +286,7 @@ type Distribution struct {
 type Explain struct {
 	Series    int       // of trends
 	Bucket    int       // of trends and lifecycle; -1: the total
-	Group     []*string // with a breakdown: as the answer names the group; nil: without one
+	Group     []*string // with a breakdown: as the answer names the group; nil: without one. Of attribution: the row's key
 	Step      int       // of a funnel, from 0
 	Dropped   bool      // of a funnel: those who reached the step before the next, and not the next
 	Cohort    int       // of retention
@@ -292,3 +296,54 @@ type Explain struct {
 	From, To  *Node     // of flows
 	Bin       int       // of a distribution
 }
+
+// Attribution asks which touchpoints led to conversions, and credits them
+// (SEMANTICS §5; the rules are package attribution's).
+//
+// Conversions are the events that Match chooses in Range: with Orders they are orders, and worth
+// what package order says an order is worth, a cancelled one nothing and no conversion;
+// else they are worth their value by Goal. Values are cents of the workspace's currency
+// by Rates; one that has no rate is a conversion that is worth 0.
+//
+// Touchpoints are the person's visits (sessions and first impressions) before it, at most
+// Lookback old, with AfterPrevious none that is not later than the person's previous
+// conversion: an order that is not cancelled, or an event of Goals, or one that Match chooses, whatever
+// the range.
+//
+// A row is a value of By of the touchpoints: the channel as the workspace's mapping has
+// it, source, medium, campaign or landing page; nothing known is null. Conversions is the sum of
+// the touchpoints' parts in conversions (for participation a whole one each), ValueCents of their credits, Touchpoints how many they
+// are, and Roles which parts they play, whatever the model gives them; a visit counts there for each conversion that it led to. A
+// conversion is shared in whole billionths, as its value is in cents, so that parts add up exactly in any order. A conversion without
+// a touchpoint is in the row null, with all of its credit and no touchpoint. Rows
+// stand by value descending, then conversions descending, then by bytes, null last; the first [MaxLines] are
+// answered. The credits of one conversion sum to its value exactly, but for participation. Totals are of
+// all conversions, each counted once with its value, and of all their touchpoints.
+//
+// Explain lists the persons of the conversions of which the row with the key of its Group has a part; one that the
+// model gives nothing of is not among them.
+type Attribution struct {
+	Match
+	Range         Span
+	Orders        bool
+	Goal          order.Goal
+	Goals         []order.Goal
+	Rates         *order.Rates
+	Model         attribution.Model
+	HalfLife      weir.Micros
+	Lookback      weir.Micros
+	AfterPrevious bool
+	By            AttributionKey
+}
+
+// AttributionKey is what rows of an attribution are by.
+type AttributionKey string
+
+// The keys.
+const (
+	ByChannel     AttributionKey = "channel"
+	BySource      AttributionKey = "source"
+	ByMedium      AttributionKey = "medium"
+	ByCampaign    AttributionKey = "campaign"
+	ByLandingPage AttributionKey = "landing_page"
+)

@@ -139,8 +139,12 @@ func clip(s string) string {
 	return s[:cut] + "…"
 }
 
-// CodeInvalid is the code of every error that Parse gives.
-const CodeInvalid = "invalid_question"
+// Codes of errors about a question. Every error that Parse gives has the first; an
+// engine gives the second where a question needs more memory than it may have.
+const (
+	CodeInvalid  = "invalid_question"
+	CodeTooLarge = "question_too_large"
+)
 
 func invalid(path, format string, args ...any) *weir.Error {
 	return &weir.Error{Code: CodeInvalid, Field: path, Message: fmt.Sprintf(format, args...)}

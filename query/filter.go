@@ -12,14 +12,18 @@ import (
 
 // where reads the filters of an object: all of them must hold.
 func (p *parser) where(n *node) Predicate {
-	all := p.filterList(p.list(n, "filters"), 1)
-	switch len(all) {
+	return joined(p.filterList(p.list(n, "filters"), 1))
+}
+
+// joined is the condition that all of a list must hold.
+func joined(list []Predicate) Predicate {
+	switch len(list) {
 	case 0:
 		return nil
 	case 1:
-		return all[0]
+		return list[0]
 	}
-	return All(all)
+	return All(list)
 }
 
 func (p *parser) filterList(list []*node, depth int) []Predicate {
@@ -32,7 +36,8 @@ func (p *parser) filterList(list []*node, depth int) []Predicate {
 	return parts
 }
 
-// filter reads a condition or a group, and is nil only after an error.
+// filter reads a condition, a group, a did or a segment, and is nil only after an
+// error.
 func (p *parser) filter(n *node, depth int) Predicate {
 	if p.fault != nil {
 		return nil
@@ -58,13 +63,22 @@ func (p *parser) filter(n *node, depth int) Predicate {
 			return Not{of}
 		}
 		return nil
+	case n.get("did") != nil:
+		p.fields(n, []string{"did"}, nil)
+		return p.hasDone(n.get("did"), depth)
+	case n.get("segment") != nil:
+		p.fields(n, []string{"segment"}, nil)
+		return p.isIn(n, depth)
 	}
 	return p.condition(n)
 }
 
 // condition reads a comparison of one property.
 func (p *parser) condition(n *node) Predicate {
-	p.fields(n, []string{"property", "on", "op", "value"}, []string{"segment", "did", "as_of"})
+	if n.get("as_of") != nil {
+		p.fail(n.child("as_of"), "as_of is not in this release: properties of users are the current ones; leave it out.")
+	}
+	p.fields(n, []string{"property", "on", "op", "value"}, []string{"as_of"})
 	if p.fault != nil {
 		return nil
 	}

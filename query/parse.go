@@ -1,7 +1,6 @@
 package query
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,20 +9,25 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/attribution"
+	"github.com/weirhq/weir/order"
 )
 
 // Limits of one question. What exceeds one is an error that says so.
 const (
 	MaxQuestion  = 256 << 10 // bytes
 	MaxSeries    = 26
-	MaxFilters   = 200   // conditions, over all lists
-	MaxDepth     = 8     // groups in groups
-	MaxOperands  = 1_000 // of one in or not_in
-	MaxText      = 4096  // bytes of one operand
-	MaxRegex     = 1_000 // bytes of one pattern
-	MaxName      = 512   // bytes of the name of an event, a property or a series
-	MaxGroups    = 1_000 // limit of a breakdown
-	DefaultLimit = 25    // limit of a breakdown that gives none
+	MaxFilters   = 200       // conditions, over all lists
+	MaxDepth     = 8         // groups in groups
+	MaxOperands  = 1_000     // of one in or not_in
+	MaxText      = 4096      // bytes of one operand
+	MaxRegex     = 1_000     // bytes of one pattern
+	MaxName      = 512       // bytes of the name of an event, a property or a series
+	MaxEvents    = 100       // names in one list of events
+	MaxGroups    = 1_000     // limit of a breakdown
+	DefaultLimit = 25        // limit of a breakdown that gives none
+	MaxSegments  = 4         // segments in segments
+	MaxCells     = 1_000_000 // numbers of a funnel over time or of retention, over all groups
 
 	maxNesting = 64 // of JSON values; filters use less
 )
@@ -32,12 +36,29 @@ const (
 type Env struct {
 	Now      time.Time      // what relative times count from; required
 	Location *time.Location // the workspace's zone, where the question names none; nil: UTC
+	// Segment gives the definition of a segment of the workspace, the JSON of one
+	// filter, and whether there is such a segment. Nil: there is none.
+	Segment func(id string) (definition []byte, ok bool)
+	// Goals, Rates and Attribution are what the workspace has set for conversions:
+	// which events are goals, what currencies are worth, and the defaults of
+	// attribution. Zero values mean none, and the defaults that Options name.
+	Goals       []order.Goal
+	Rates       *order.Rates
+	Attribution attribution.Options
 }
 
 // Parse reads a question. It is strict: a field, kind or measure that it does
 // not know is an error, never ignored. The error's code is CodeInvalid, its
 // Field the path of what is wrong ("series[0].filters[2].op"), its Message a
-// sentence that says what is allowed. Parse does no I/O but to load the zone.
+// sentence that says what is allowed. What is wrong in the definition of a
+// segment is an error at the filter that names the segment. Parse does no I/O
+// but to load the zone, and what env.Segment does.
+//
+// The kinds are trends, funnel, retention, lifecycle, stickiness, flows, sessions,
+// attribution, distribution, table and sql. Their fields and defaults are those of CONTRACT §4.1; the
+// methods that read a kind list them. A field that is null is as if it were left
+// out, but for the breakdown of explain, which is null for the group without a
+// value.
 //
 // from and to take a date in the zone ("2026-10-01", "today", "yesterday",
 // "-30d", "-8w", "-3m", "-1y": so many days, weeks, months or years before
@@ -49,10 +70,11 @@ func Parse(question []byte, env Env) (*Plan, *weir.Error) {
 	if fault != nil {
 		return nil, fault
 	}
-	p := &parser{now: env.Now, zone: env.Location}
+	p := &parser{env: &env, now: env.Now, zone: env.Location, segment: env.Segment}
 	if p.zone == nil {
 		p.zone = time.UTC
 	}
+	p.home = p.zone
 	plan := p.question(root)
 	if p.fault != nil {
 		return nil, p.fault
@@ -63,10 +85,15 @@ func Parse(question []byte, env Env) (*Plan, *weir.Error) {
 // parser keeps the first error. Its methods go on with zero values after one,
 // so that they need not ask for it at every step.
 type parser struct {
+	env      *Env
 	now      time.Time
-	zone     *time.Location
-	filters  int // conditions and groups so far
-	patterns int // size of regular expressions so far
+	zone     *time.Location // of the question
+	home     *time.Location // of the workspace
+	segment  func(id string) ([]byte, bool)
+	inside   []string // the segments whose definitions are being read, the outermost first
+	did      bool     // the filters of a did are being read
+	filters  int      // conditions and groups so far
+	patterns int      // size of regular expressions so far
 	fault    *weir.Error
 }
 
@@ -81,101 +108,42 @@ func (p *parser) question(n *node) *Plan {
 		p.fail("", "The question must be a JSON object.")
 		return nil
 	}
-	kind := p.choice(n, "kind", "", []string{"trends"}, []string{"funnel", "retention", "lifecycle",
-		"stickiness", "flows", "sessions", "attribution", "distribution", "table", "sql"})
-	if kind == "trends" {
-		return &Plan{Trends: p.trends(n)}
+	plan := &Plan{}
+	switch p.choice(n, "kind", "", []string{"trends", "funnel", "retention", "lifecycle", "stickiness", "flows", "sessions", "attribution", "distribution", "table", "sql"}, nil) {
+	case "trends":
+		plan.Trends = p.trends(n)
+		plan.Explain = p.explainTrends(n, plan.Trends)
+	case "table":
+		plan.Trends = p.table(n)
+		plan.Explain = p.explainTrends(n, plan.Trends)
+	case "sessions":
+		plan.Trends = p.sessions(n)
+		plan.Explain = p.explainTrends(n, plan.Trends)
+	case "funnel":
+		plan.Funnel = p.funnel(n)
+		plan.Explain = p.explainFunnel(n, plan.Funnel)
+	case "retention":
+		plan.Retention = p.retention(n)
+		plan.Explain = p.explainRetention(n, plan.Retention)
+	case "lifecycle":
+		plan.Lifecycle = p.lifecycle(n)
+		plan.Explain = p.explainLifecycle(n, plan.Lifecycle)
+	case "stickiness":
+		plan.Stickiness = p.stickiness(n)
+		plan.Explain = p.explainStickiness(n, plan.Stickiness)
+	case "flows":
+		plan.Flows = p.flows(n)
+		plan.Explain = p.explainFlows(n, plan.Flows)
+	case "distribution":
+		plan.Distribution = p.distribution(n)
+		plan.Explain = p.explainDistribution(n, plan.Distribution)
+	case "attribution":
+		plan.Attribution = p.attribution(n)
+		plan.Explain = p.explainAttribution(n)
+	case "sql":
+		plan.SQL = p.sql(n)
 	}
-	return nil
-}
-
-func (p *parser) trends(n *node) *Trends {
-	p.fields(n, []string{"kind", "from", "to", "timezone", "interval", "week_starts", "filters", "series", "breakdowns"},
-		[]string{"formulas", "compare", "cumulative", "rolling", "explain"})
-	p.timezone(n)
-	return &Trends{
-		Buckets:   p.buckets(n),
-		Where:     p.where(n),
-		Series:    p.series(n),
-		Breakdown: p.breakdown(n),
-	}
-}
-
-func (p *parser) timezone(n *node) {
-	name, given := p.text(n, "timezone", "")
-	if !given {
-		return
-	}
-	// LoadLocation knows two more names, which mean UTC and this machine's zone.
-	zone, err := time.LoadLocation(name)
-	if name == "" || name == "Local" || err != nil {
-		p.fail(n.child("timezone"), "timezone must be a name of the IANA time zone database such as Europe/Paris; %q is none.", clip(name))
-		return
-	}
-	p.zone = zone
-}
-
-func (p *parser) buckets(n *node) Buckets {
-	c := Calendar{Zone: p.zone, Interval: Interval(p.choice(n, "interval", string(Day), []string{string(Minute), string(Hour),
-		string(Day), string(Week), string(Month), string(Quarter), string(Year)}, nil))}
-	days := []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
-	c.WeekStarts = time.Weekday(slices.Index(days, p.choice(n, "week_starts", "monday", days, nil)))
-	from, to := p.rangeOf(n)
-	if p.fault != nil {
-		return Buckets{}
-	}
-	b, err := c.Divide(from, to)
-	switch {
-	case errors.Is(err, ErrTooManyBuckets):
-		p.fail(n.child("interval"), "The range has more than %d buckets of one %s; choose a longer interval or a shorter range.", MaxBuckets, c.Interval)
-	case err != nil:
-		p.fail(n.child("to"), "The range is empty: to must be later than from.")
-	}
-	return b
-}
-
-func (p *parser) series(n *node) []Series {
-	list := p.list(n, "series")
-	if len(list) == 0 || len(list) > MaxSeries {
-		p.fail(n.child("series"), "series must be a list of 1 to %d series.", MaxSeries)
-		return nil
-	}
-	all := make([]Series, 0, len(list))
-	seen := map[string]bool{}
-	for i, one := range list {
-		s := p.oneSeries(one, string(rune('A'+i)))
-		if seen[s.Name] {
-			p.fail(one.child("name"), "Every series must have its own name; %q is there twice.", clip(s.Name))
-		}
-		seen[s.Name] = true
-		all = append(all, s)
-	}
-	return all
-}
-
-func (p *parser) oneSeries(n *node, name string) (s Series) {
-	p.fields(n, []string{"name", "event", "filters", "measure"}, []string{"property"})
-	s.Name = p.name(n, "name", name)
-	s.Event = p.name(n, "event", "")
-	s.Where = p.where(n)
-	s.Measure = Measure(p.choice(n, "measure", string(Total), []string{string(Total), string(Users), string(Sessions)},
-		[]string{"weekly_active", "monthly_active", "per_user", "sum", "avg", "min", "max", "median", "p75", "p90", "p95", "p99", "distinct"}))
-	return s
-}
-
-func (p *parser) breakdown(n *node) *Breakdown {
-	list := p.list(n, "breakdowns")
-	switch len(list) {
-	case 0:
-		return nil
-	case 1:
-	default:
-		p.fail(n.child("breakdowns"), "breakdowns must have at most one breakdown in this release.")
-		return nil
-	}
-	one := list[0]
-	p.fields(one, []string{"property", "on", "limit"}, nil)
-	return &Breakdown{By: p.ref(one), Limit: p.count(one, "limit", DefaultLimit, MaxGroups)}
+	return plan
 }
 
 // ref reads which property an object is about.
@@ -269,16 +237,67 @@ func (p *parser) list(n *node, name string) []*node {
 	return nil
 }
 
+// names is a member that is a list of strings, each of at most so many bytes and
+// none empty; nil if it is absent.
+func (p *parser) names(n *node, name string, least, most, bytes int) []string {
+	if n.get(name) == nil {
+		return nil
+	}
+	list := p.list(n, name)
+	if len(list) < least || len(list) > most {
+		p.fail(n.child(name), "%s must be a list of %d to %d strings.", name, least, most)
+		return nil
+	}
+	texts := make([]string, 0, len(list))
+	for _, v := range list {
+		if v.kind != jsontext.KindString || v.text == "" || len(v.text) > bytes {
+			p.fail(v.path, "%s must be a list of strings of 1 to %d bytes.", name, bytes)
+			return nil
+		}
+		texts = append(texts, v.text)
+	}
+	return texts
+}
+
+// flag is a member that is true or false; false if it is absent.
+func (p *parser) flag(n *node, name string) bool {
+	v := n.get(name)
+	if v != nil && v.kind != jsontext.KindTrue && v.kind != jsontext.KindFalse {
+		p.fail(v.path, "%s must be true or false.", name)
+	}
+	return v != nil && v.kind == jsontext.KindTrue
+}
+
+// which is the place of a choice among the allowed words.
+func (p *parser) which(n *node, name, fallback string, allowed ...string) int {
+	return slices.Index(allowed, p.choice(n, name, fallback, allowed, nil))
+}
+
 // count is a member that is a whole number from 1 to most.
 func (p *parser) count(n *node, name string, fallback, most int) int {
+	return p.whole(n, name, fallback, 1, most)
+}
+
+// whole is a member that is a whole number from least to most. A fallback below
+// least means that it is required.
+func (p *parser) whole(n *node, name string, fallback, least, most int) int {
 	v := n.get(name)
 	if v == nil {
+		if fallback < least {
+			p.fail(n.child(name), "%s is required: a whole number from %d to %d.", name, least, most)
+			return least
+		}
 		return fallback
 	}
-	f, ok := v.number()
-	if !ok || f != float64(int(f)) || f < 1 || f > float64(most) {
-		p.fail(v.path, "%s must be a whole number from 1 to %d.", name, most)
-		return fallback
+	return p.howMany(v, name, least, most)
+}
+
+// howMany reads a whole number from least to most; name is what it is called.
+func (p *parser) howMany(n *node, name string, least, most int) int {
+	f, ok := n.number()
+	if !ok || f < float64(least) || f > float64(most) || f != float64(int(f)) {
+		p.fail(n.path, "%s must be a whole number from %d to %d.", name, least, most)
+		return least
 	}
 	return int(f)
 }

@@ -11,6 +11,7 @@ type Plan struct {
 	Stickiness   *Stickiness
 	Flows        *Flows
 	Distribution *Distribution
+	Attribution  *Attribution
 	SQL          *SQL
 
 	// Explain asks for the people behind one number of the answer. Nil: the answer.
@@ -23,34 +24,130 @@ type SQL struct {
 	Rows int // most rows of the answer
 }
 
-// Trends counts events, users or sessions over time.
+// Trends measures events over time. The comment of the package is its fine print.
+//
+// With Visits its rows are visits instead of events: sessions, named or derived, and no
+// impressions. A visit's time is its start, its session its number, and it has no name,
+// so that Match.Events is nil. Its properties, OnEvent and OnSession, are its facts (see
+// FactOf), and under any other name those of its events: of each the value of the
+// earliest event of that session number that has one, and of events at the same time the
+// least text form by bytes; it is always a text, the value's text form, also where that
+// is a list. A fact that is true or false is, where it is measured as a number, 1 or 0;
+// in a Range it is no number, as ever. OnUser is the person's, and Did is about the
+// person's events, whenever they were.
 type Trends struct {
-	Buckets   Buckets
-	Where     Predicate // on every series; nil: all
-	Series    []Series  // at least one
-	Breakdown *Breakdown
+	Period
+	Visits bool
+	// Previous is another range, of which the same is asked for comparison. Its lines
+	// have the groups of Period. Nil: none.
+	Previous   *Period
+	Series     []Series // at least one
+	Formulas   []Formula
+	Breakdowns []Breakdown // at most MaxBreakdowns
+	// Cumulative says that a bucket's value is of all rows from the beginning of the
+	// range to the bucket's end.
+	Cumulative bool
+	// Rolling is over how many buckets the mean of the values is taken; 0: it is not.
+	Rolling int
+	// Rows, above 0, asks for a table of at most so many rows. It is then of one
+	// bucket, and has nothing of Previous, Formulas, Cumulative and Rolling.
+	Rows int
 }
 
-// Series is one line of a chart.
+// Period is a range of time in buckets.
+type Period struct {
+	Buckets Buckets
+	// Week and Month have for each bucket the instant from which WeeklyActive and
+	// MonthlyActive count people, up to the bucket's end; neither falls. They are nil
+	// if no series has the measure.
+	Week, Month []weir.Micros
+}
+
+// Series is one line of a chart, or one line for each group.
 type Series struct {
-	Name    string
-	Event   string    // AnyEvent, or a name
-	Where   Predicate // nil: all
-	Measure Measure
+	Name string
+	Match
+	Measure  Measure
+	Property Ref  // of the measures that need one
+	Hidden   bool // it is for formulas only, and not answered
 }
 
-// AnyEvent as a Series' event counts events of every name.
+// AnyEvent in a question stands for events of every name.
 const AnyEvent = "*"
 
-// Measure says what a series counts.
+// Measure says what a series counts. What it is of no rows is 0, or None for
+// PerUser, Avg, Min, Max and the percentiles.
 type Measure string
 
-// The measures of this release.
+// The measures. Those from Sum on are of a property. All but Distinct look at the
+// rows whose value reads as a number.
 const (
-	Total    Measure = "total"    // events
-	Users    Measure = "users"    // distinct persons
-	Sessions Measure = "sessions" // distinct sessions; events without one do not count
+	Total         Measure = "total"          // events
+	Users         Measure = "users"          // distinct persons
+	Sessions      Measure = "sessions"       // distinct sessions; events without one do not count
+	WeeklyActive  Measure = "weekly_active"  // distinct persons of the bucket's last 7 days
+	MonthlyActive Measure = "monthly_active" // of its last 30 days
+	PerUser       Measure = "per_user"       // events divided by persons
+	Sum           Measure = "sum"
+	Avg           Measure = "avg"
+	Min           Measure = "min"
+	Max           Measure = "max"
+	Median        Measure = "median"
+	P75           Measure = "p75"
+	P90           Measure = "p90"
+	P95           Measure = "p95"
+	P99           Measure = "p99"
+	Distinct      Measure = "distinct" // different text forms
 )
+
+// OfProperty reports whether the measure needs a property.
+func (m Measure) OfProperty() bool {
+	switch m {
+	case Sum, Avg, Min, Max, Distinct:
+		return true
+	}
+	_, ok := m.Quantile()
+	return ok
+}
+
+// Quantile is the part of the values that lies below a percentile. It is false of
+// other measures.
+func (m Measure) Quantile() (q float64, ok bool) {
+	switch m {
+	case Median:
+		return 0.5, true
+	case P75:
+		return 0.75, true
+	case P90:
+		return 0.9, true
+	case P95:
+		return 0.95, true
+	case P99:
+		return 0.99, true
+	}
+	return 0, false
+}
+
+// Empty is the measure of no rows.
+func (m Measure) Empty() Real {
+	_, percentile := m.Quantile()
+	if percentile || m == PerUser || m == Avg || m == Min || m == Max {
+		return None
+	}
+	return 0
+}
+
+// Since is for each bucket the instant from which the measure looks at it, where
+// that is not the bucket's own beginning; nil for all other measures.
+func (p *Period) Since(m Measure) []weir.Micros {
+	switch m {
+	case WeeklyActive:
+		return p.Week
+	case MonthlyActive:
+		return p.Month
+	}
+	return nil
+}
 
 // Buckets divides a range of time. It is computed by calendar arithmetic in the
 // question's zone (SEMANTICS §1), so that an engine compares instants only.
@@ -64,12 +161,14 @@ type Buckets struct {
 	Labels []string
 }
 
-// Breakdown splits every series by the text form of a property. An absent value
-// is its own group, null.
+// MaxBreakdowns is how many properties a question about trends may be divided by.
+const MaxBreakdowns = 3
+
+// Breakdown splits by the text form of a property. An absent value is its own
+// group, null.
 type Breakdown struct {
 	By Ref
-	// Limit is how many groups each series keeps, those with the highest totals;
-	// at least 1.
+	// Limit is how many groups are kept, those with the highest totals; at least 1.
 	Limit int
 }
 

@@ -7,27 +7,36 @@ import (
 	"errors"
 	"fmt"
 
+	duckdb "github.com/duckdb/duckdb-go/v2"
+
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/journey"
 	"github.com/weirhq/weir/query"
 )
 
 // Ask implements eventstore.Store.
 func (s *Store) Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) (*query.Answer, error) {
 	start := s.options.Now()
-	select {
-	case s.questions <- struct{}{}:
-		defer func() { <-s.questions }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("ask %s: %w", ws, ctx.Err())
-	}
 	var answer *query.Answer
-	err := s.with(ctx, ws, "ask", func(w *workspace) error {
+	err := s.with(ctx, ws, "ask", func(w *workspace) (err error) {
+		key := answerKey{w.opening, plan.Key()}
+		if answer = s.cache.get(key, w.committed()); answer != nil {
+			s.metrics.cached.Inc()
+			return nil
+		}
+		select {
+		case s.questions <- struct{}{}:
+			defer func() { <-s.questions }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		return w.look(ctx, func(tx *reader) (err error) {
-			if plan.Trends == nil {
-				return errors.New("the plan has no kind that this store knows")
+			if answer, err = tx.answer(ctx, plan); err != nil {
+				return tooLarge(err)
 			}
-			if answer, err = tx.trends(ctx, plan); err == nil {
-				answer.AsOf = tx.asOf
+			answer.AsOf = tx.asOf
+			if err = tx.nameUsers(ctx, answer); err == nil && plan.SQL == nil { // which may ask for the time
+				s.cache.put(key, tx.commit, answer)
 			}
 			return err
 		})
@@ -37,8 +46,72 @@ func (s *Store) Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) 
 	}
 	took := s.options.Now().Sub(start)
 	s.metrics.questions.Observe(took.Seconds())
-	answer.ElapsedMS = float64(took.Microseconds()) / 1000
-	return answer, nil
+	out := *answer // what is kept has no time of its own
+	out.ElapsedMS = float64(took.Microseconds()) / 1000
+	return &out, nil
+}
+
+// committed is the number of the last commit.
+func (w *workspace) committed() int64 {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.commits
+}
+
+// tooLarge makes an error of the memory one of the question.
+func tooLarge(err error) error {
+	var d *duckdb.Error
+	if errors.Is(err, journey.ErrTooLarge) || errors.As(err, &d) && d.Type == duckdb.ErrorTypeOutOfMemory {
+		return &weir.Error{Code: query.CodeTooLarge, Message: "The question needs more memory than it may have. Ask for a shorter range, with more filters, or without a breakdown; or give the server more with --memory.", Err: err}
+	}
+	return err
+}
+
+// answer answers a plan of any kind.
+func (r *reader) answer(ctx context.Context, plan *query.Plan) (*query.Answer, error) {
+	switch {
+	case plan.Trends != nil:
+		return r.trends(ctx, plan)
+	case plan.SQL != nil:
+		return r.sql(ctx, plan.SQL)
+	case !journey.Knows(plan):
+		return nil, errors.New("the plan has no kind that this store knows")
+	}
+	// One at a time holds its rows in the memory.
+	select {
+	case r.store.journeys <- struct{}{}:
+		defer func() { <-r.store.journeys }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	memory := r.store.options.Memory / 4
+	return journey.Answer(ctx, plan, r.newFeed(memory/4), memory)
+}
+
+// nameUsers says who the persons of an explanation are.
+func (r *reader) nameUsers(ctx context.Context, answer *query.Answer) error {
+	if answer.Persons == nil {
+		return nil
+	}
+	answer.Users = make([]query.UserRef, len(answer.Persons))
+	place := make(map[uint32]int, len(answer.Persons))
+	for i, person := range answer.Persons {
+		answer.Users[i].Number = person
+		place[person] = i
+	}
+	err := r.chunks(ctx, "SELECT person, id FROM "+r.schema+".people", nil, func(c *chunk) error {
+		ids := column[engineText](c, 1)
+		for row, person := range column[uint32](c, 0) {
+			if i, ok := place[person]; ok {
+				answer.Users[i].ID = string(ids[row].bytes())
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("name users: %w", err)
+	}
+	return nil
 }
 
 // reader is a transaction that sees the file as one commit left it.
@@ -51,6 +124,7 @@ type reader struct {
 	persons    *persons
 	census     uint64
 	maxSession uint32
+	commit     int64
 }
 
 // look runs fn in a transaction that only reads.
@@ -91,7 +165,7 @@ func (r *reader) begin(ctx context.Context) error {
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	r.persons, r.maxSession = r.workspace.persons, r.workspace.maxSession
+	r.persons, r.maxSession, r.commit = r.workspace.persons, r.workspace.maxSession, r.workspace.commits
 	return nil
 }
 

@@ -46,9 +46,9 @@ func batch(n int) *eventstore.Batch {
 }
 
 var everything = &query.Plan{Trends: &query.Trends{
-	Buckets:   query.Buckets{Edges: []weir.Micros{0, 1 << 50}, Labels: []string{"all"}},
-	Series:    []query.Series{{Name: "A", Event: query.AnyEvent, Measure: query.Total}},
-	Breakdown: &query.Breakdown{By: query.Ref{On: query.OnEvent, Name: "list"}, Limit: 10},
+	Period:     query.Period{Buckets: query.Buckets{Edges: []weir.Micros{0, 1 << 50}, Labels: []string{"all"}}},
+	Series:     []query.Series{{Name: "A", Measure: query.Total}},
+	Breakdowns: []query.Breakdown{{By: query.Ref{On: query.OnEvent, Name: "list"}, Limit: 10}},
 }}
 
 // use asks and writes as a server does. It returns how many events there are,

@@ -8,6 +8,7 @@ type metrics struct {
 	writes      prometheus.Histogram
 	rows        *prometheus.CounterVec // by table
 	questions   prometheus.Histogram
+	cached      prometheus.Counter
 	checkpoints prometheus.Histogram
 	lost        prometheus.Counter
 	open        prometheus.Gauge
@@ -26,6 +27,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "weir_eventstore_question_seconds", Help: "Time to answer a question, waiting for its turn included, in seconds.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
 		}),
+		cached: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "weir_eventstore_cached_answers_total", Help: "Questions answered from an earlier answer, as nothing was written since.",
+		}),
 		checkpoints: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "weir_eventstore_checkpoint_seconds", Help: "Time that a checkpoint held up the writes of its workspace, in seconds.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
@@ -38,7 +42,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.writes, m.rows, m.questions, m.checkpoints, m.lost, m.open)
+		r.MustRegister(m.writes, m.rows, m.questions, m.cached, m.checkpoints, m.lost, m.open)
 	}
 	return m
 }

@@ -11,14 +11,25 @@ import (
 	"github.com/weirhq/weir/query"
 )
 
-// compiler turns predicates into SQL conditions over the table events, as e. The
-// comment of package query says what they mean. Names of columns come from the
+// compiler turns predicates into SQL conditions over the table events, or over visits in
+// its place, as e. The comment of package query says what they mean. Names of columns come from the
 // catalogue only, texts are bound.
 type compiler struct {
 	catalogue *catalogue
 	schema    string
 	event     uint32 // the only event that is looked at; 0: any
 	args      *arguments
+	literal   bool // texts are written out instead of bound
+	// visits says that e are visits instead. Nil: events.
+	visits *visitRows
+}
+
+// text is where a text stands in the statement.
+func (c *compiler) text(text string) string {
+	if c.literal {
+		return quoteText(text)
+	}
+	return c.args.bind(text)
 }
 
 // predicate makes a condition. SQL has three truth values, questions two: where
@@ -38,8 +49,43 @@ func (c *compiler) predicate(p query.Predicate, unknownIsFalse bool) string {
 			condition = "coalesce(" + condition + ", false)"
 		}
 		return condition
+	case *query.Did:
+		return c.did(p)
 	}
 	return "true" // nil
+}
+
+// did chooses the events of persons by how many others they have.
+func (c *compiler) did(p *query.Did) string {
+	codes, every := c.codes(p.Events)
+	conditions := []string{bounds{p.Span}.sql()}
+	event, visits := c.event, c.visits
+	c.event, c.visits = 0, nil
+	switch {
+	case !every && len(codes) == 0:
+		conditions = append(conditions, "false")
+	case !every:
+		conditions = append(conditions, inList("e.name", codes))
+		if len(codes) == 1 {
+			c.event = codes[0]
+		}
+	}
+	if p.Where != nil {
+		conditions = append(conditions, c.predicate(p.Where, true))
+	}
+	c.event, c.visits = event, visits
+	// Who has none of them is not among those who are counted.
+	in, having := "IN", fmt.Sprintf("count(*) >= %d", p.Least)
+	switch {
+	case p.Most >= 0 && p.Least <= 0:
+		in, having = "NOT IN", fmt.Sprintf("count(*) > %d", p.Most)
+	case p.Most >= 0:
+		having += fmt.Sprintf(" AND count(*) <= %d", p.Most)
+	case p.Least <= 0:
+		return "true"
+	}
+	return fmt.Sprintf("e.identity %[1]s (SELECT identity FROM %[2]s.identities WHERE person IN (SELECT i.person FROM %[2]s.events e JOIN %[2]s.identities i ON i.identity = e.identity WHERE %[3]s GROUP BY i.person HAVING %[4]s))",
+		in, c.schema, strings.Join(conditions, " AND "), having)
 }
 
 func (c *compiler) join(parts []query.Predicate, operator, none string, unknownIsFalse bool) string {
@@ -54,11 +100,11 @@ func (c *compiler) join(parts []query.Predicate, operator, none string, unknownI
 }
 
 func (c *compiler) compare(p *query.Compare) string {
+	condition := c.any(p, c.sourcesOf(p.Property, "t"))
 	if p.Property.On == query.OnUser {
-		condition := c.any(p, c.sources(c.catalogue.people, "t", 0, p.Property.Name))
 		return fmt.Sprintf("e.identity IN (SELECT i.identity FROM %[1]s.identities i JOIN %[1]s.people t ON t.person = i.person WHERE %[2]s)", c.schema, condition)
 	}
-	return c.any(p, c.sources(c.catalogue.events, "e", c.event, p.Property.Name))
+	return condition
 }
 
 // any is true if the comparison holds for one of the places where the property's
@@ -86,6 +132,18 @@ type source struct {
 	typ    weir.Type // Null: the JSON of a rest column, in any type
 	column string    // or the expression that takes the value out of the rest
 	guard  string    // true of rows where the column holds this property; "": all
+}
+
+// sourcesOf lists where the values of a property are: in the row e, or in the row of
+// its person, which has an alias of its own.
+func (c *compiler) sourcesOf(of query.Ref, person string) []source {
+	switch {
+	case of.On == query.OnUser:
+		return c.sources(c.catalogue.people, person, 0, of.Name)
+	case c.visits != nil:
+		return []source{c.visits.source(of.Name)}
+	}
+	return c.sources(c.catalogue.events, "e", c.event, of.Name)
 }
 
 // sources lists where the values of a property are, for one event or for any.
@@ -123,7 +181,7 @@ func (c *compiler) sources(l *layout, alias string, event uint32, property strin
 		out = append(out, s)
 	}
 	if rest {
-		out = append(out, source{column: fmt.Sprintf("json_extract(%s.rest, %s)", alias, c.args.bind(pointer(property)))})
+		out = append(out, source{column: fmt.Sprintf("json_extract(%s.rest, %s)", alias, c.text(pointer(property)))})
 	}
 	return out
 }

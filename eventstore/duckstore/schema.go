@@ -17,7 +17,7 @@ import (
 
 // schemaVersion is the version of the tables that this program reads and writes.
 // docs/format/events.md describes them.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // The columns of the tables that do not depend on what is written. Positions are
 // two columns, because neighbours in the file come from several partitions: each
@@ -33,7 +33,10 @@ var (
 		"identities": {"identity UINTEGER", "person UINTEGER"},
 		"names":      {"code UINTEGER", "name VARCHAR"},
 		"places":     {"tab VARCHAR", "event UINTEGER", "property VARCHAR", "type UTINYINT", "slot VARCHAR"},
-		"commits":    {"number BIGINT", "as_of BIGINT", "applied VARCHAR"},
+		"visits": {"number UINTEGER", "id VARCHAR", "identity UINTEGER", "origin UTINYINT", "started_at BIGINT", "seconds DOUBLE", "pageviews BIGINT",
+			"interactions BIGINT", "bounced BOOLEAN", "source VARCHAR", "medium VARCHAR", "campaign VARCHAR", "content VARCHAR", "term VARCHAR",
+			"click_id VARCHAR", "referrer VARCHAR", "landing_page VARCHAR", "channel VARCHAR"},
+		"commits": {"number BIGINT", "as_of BIGINT", "applied VARCHAR"},
 	}
 )
 

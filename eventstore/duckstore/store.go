@@ -102,6 +102,8 @@ type Store struct {
 	options   Options
 	metrics   *metrics
 	questions chan struct{} // a token per question being computed
+	cache     *cache
+	journeys  chan struct{} // a token for the one that holds rows in the memory
 	wake      chan struct{} // a write-ahead log has grown long
 	stop      context.CancelFunc
 	stopped   chan struct{}                  // the maintenance goroutine has ended
@@ -138,6 +140,8 @@ func Open(dir string, options *Options) (*Store, error) {
 		options:   o,
 		metrics:   newMetrics(o.Metrics),
 		questions: make(chan struct{}, o.Questions),
+		journeys:  make(chan struct{}, 1),
+		cache:     newCache(o.Memory / 32),
 		wake:      make(chan struct{}, 1),
 		stop:      stop,
 		stopped:   make(chan struct{}),

@@ -14,23 +14,19 @@ import (
 type groupExpr struct {
 	key  string
 	text func(key string) string
+	typ  weir.Type // of the key; String where it is the text
 }
 
 // group is the text form of a property of the event, or of the person's row p.
 func (c *compiler) group(of query.Ref) groupExpr {
-	var sources []source
-	if of.On == query.OnUser {
-		sources = c.sources(c.catalogue.people, "p", 0, of.Name)
-	} else {
-		sources = c.sources(c.catalogue.events, "e", c.event, of.Name)
-	}
+	sources := c.sourcesOf(of, "p")
 	if len(sources) == 1 && sources[0].typ != weir.Null && sources[0].guard == "" {
 		s := sources[0]
 		key := s.column
 		if s.typ == weir.JSON {
 			key += "[1]"
 		}
-		return groupExpr{key, func(key string) string { return scalarText(s.typ, key) }}
+		return groupExpr{key, func(key string) string { return scalarText(s.typ, key) }, s.typ}
 	}
 	// Never more than one of them is not null: a property has one value.
 	texts := []string{}
@@ -45,7 +41,7 @@ func (c *compiler) group(of query.Ref) groupExpr {
 	if len(texts) > 0 {
 		key = "coalesce(" + strings.Join(texts, ", ") + ")"
 	}
-	return groupExpr{key, func(key string) string { return key }}
+	return groupExpr{key, func(key string) string { return key }, weir.String}
 }
 
 // text is the text form of the column's value.

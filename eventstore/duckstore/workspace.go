@@ -23,6 +23,8 @@ type workspace struct {
 	schema string // quoted name under which the file is attached
 	store  *Store
 	engine *engine
+	// opening is another number each time that a file is opened.
+	opening uint64
 
 	// The life cycle, guarded by Store.mu.
 	users   int           // calls that use it now
@@ -125,6 +127,8 @@ func (s *Store) enter(ws weir.WorkspaceID) (*workspace, <-chan struct{}, error) 
 			store:  s,
 			engine: s.engine,
 			opened: make(chan struct{}),
+
+			opening: s.clock,
 		}
 		s.open[ws] = w
 		s.evict()

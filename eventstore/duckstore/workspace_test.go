@@ -41,12 +41,13 @@ func oneEvent(seq int) *eventstore.Batch {
 func count(t *testing.T, s *Store, ws weir.WorkspaceID) float64 {
 	t.Helper()
 	answer, err := s.Ask(t.Context(), ws, &query.Plan{Trends: &query.Trends{
-		Buckets: query.Buckets{Edges: []weir.Micros{0, 10}, Labels: []string{"all"}}, Series: []query.Series{{Event: "a", Measure: query.Total}},
+		Period: query.Period{Buckets: query.Buckets{Edges: []weir.Micros{0, 10}, Labels: []string{"all"}}},
+		Series: []query.Series{{Match: query.Match{Events: []string{"a"}}, Measure: query.Total}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer.Series[0].Total
+	return float64(answer.Series[0].Total)
 }
 
 // More workspaces are in use than may stay open, by several at once.

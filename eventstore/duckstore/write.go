@@ -66,6 +66,7 @@ type rows struct {
 	moved    []uint32          // and who were; sorted
 	people   []weir.Person
 	erased   []uint32 // numbers of people rows to be deleted: replaced or gone
+	visits   []eventstore.Visit
 	applied  map[int]uint64
 	asOf     weir.Micros
 	advances bool // applied or asOf is not as it was
@@ -82,7 +83,8 @@ type tablePlace struct {
 }
 
 func (b *rows) empty() bool {
-	return !b.advances && len(b.events)+len(b.log)+len(b.people)+len(b.erased)+len(b.persons)+len(b.sessions)+len(b.batch.Replaced) == 0
+	return !b.advances && len(b.events)+len(b.log)+len(b.people)+len(b.erased)+len(b.persons)+len(b.sessions)+len(b.batch.Replaced) == 0 &&
+		len(b.visits)+len(b.batch.VisitsGone)+len(b.batch.VisitsOf) == 0
 }
 
 func (b *rows) count(m *metrics) {
@@ -116,6 +118,7 @@ func (w *workspace) prepare(batch *eventstore.Batch) *rows {
 		e.Session = b.sessions.of(&e)
 		b.events = append(b.events, e)
 	}
+	b.visits = lastOf(batch.Visits, func(v eventstore.Visit) uint32 { return v.Number })
 	w.settlePersons(b)
 	b.log = make([]*weir.Outcome, 0, len(batch.Log))
 	for i := range batch.Log {
@@ -123,15 +126,9 @@ func (w *workspace) prepare(batch *eventstore.Batch) *rows {
 			b.log = append(b.log, o)
 		}
 	}
-	last := make(map[uint32]int, len(batch.People)) // a person that comes twice is as it was said last
-	for i, p := range batch.People {
-		last[p.Number] = i
-	}
-	for i, p := range batch.People {
-		if last[p.Number] == i {
-			b.people = append(b.people, p)
-			b.erased = append(b.erased, p.Number)
-		}
+	b.people = lastOf(batch.People, func(p weir.Person) uint32 { return p.Number })
+	for _, p := range b.people {
+		b.erased = append(b.erased, p.Number)
 	}
 	b.erased = append(b.erased, batch.Gone...)
 	// Neighbours in the file should be neighbours in the log and alike in time:
@@ -157,14 +154,20 @@ func (w *workspace) settlePersons(b *rows) {
 			delete(b.persons, identity)
 		}
 	}
+	arrive := func(identity, person uint32) {
+		if _, known := w.persons.of(identity); known {
+			return
+		}
+		if _, known := b.persons[identity]; !known {
+			b.persons[identity] = person
+			b.arrived = append(b.arrived, identity)
+		}
+	}
 	for _, e := range b.events {
-		if _, known := w.persons.of(e.Identity); known {
-			continue
-		}
-		if _, known := b.persons[e.Identity]; !known {
-			b.persons[e.Identity] = e.Person
-			b.arrived = append(b.arrived, e.Identity)
-		}
+		arrive(e.Identity, e.Person)
+	}
+	for _, v := range b.visits {
+		arrive(v.Identity, v.Person)
 	}
 	slices.Sort(b.arrived)
 	slices.Sort(b.moved)
@@ -257,7 +260,10 @@ func (w *workspace) change(ctx context.Context, b *rows) (deleted []deletedEvent
 	if err := w.moveSessions(ctx, b.sessions); err != nil {
 		return nil, err
 	}
-	if err := w.erasePeople(b.erased); err != nil {
+	if err := w.erase(peopleTable, "person", b.erased); err != nil {
+		return nil, err
+	}
+	if err := w.eraseVisits(b); err != nil {
 		return nil, err
 	}
 	for _, step := range []func() error{
@@ -266,6 +272,7 @@ func (w *workspace) change(ctx context.Context, b *rows) (deleted []deletedEvent
 		func() error { return w.appendIdentities(b) },
 		func() error { return w.appendEvents(b.events, b.codes) },
 		func() error { return w.appendPeople(b.people) },
+		func() error { return w.appendVisits(b.visits) },
 		func() error { return w.appendLog(b.log) },
 		func() error { return w.appendCommit(b) },
 	} {
@@ -332,16 +339,6 @@ func (w *workspace) deleteNear(ctx context.Context, positions []weir.Position) (
 	return out, err
 }
 
-// erasePeople deletes the rows of people.
-func (w *workspace) erasePeople(numbers []uint32) error {
-	q := "DELETE FROM " + w.schema + ".people USING gone WHERE person = gone.a"
-	err := w.run(q, "gone", []duckdb.Type{duckdb.TYPE_UINTEGER}, len(numbers), func(i int, s *sheet) { put(s, 0, numbers[i]) })
-	if err != nil {
-		return fmt.Errorf("delete people: %w", err)
-	}
-	return nil
-}
-
 // settle takes a committed batch into the memory.
 func (w *workspace) settle(b *rows, deleted []deletedEvent, persons *persons) {
 	w.mu.Lock()
@@ -366,6 +363,9 @@ func (w *workspace) settle(b *rows, deleted []deletedEvent, persons *persons) {
 	for _, m := range b.batch.Sessions {
 		w.maxSession = max(w.maxSession, m.Session)
 	}
+	for _, v := range b.visits {
+		w.maxSession = max(w.maxSession, v.Number)
+	}
 	for _, o := range b.log {
 		if w.oldestReceived == 0 || o.ReceivedAt < w.oldestReceived {
 			w.oldestReceived = o.ReceivedAt
@@ -374,27 +374,27 @@ func (w *workspace) settle(b *rows, deleted []deletedEvent, persons *persons) {
 	}
 }
 
-// list builds a statement with a list of numbers. Numbers are written out: they
+// valueList builds a statement with a list of numbers. Numbers are written out: they
 // cannot be anything else, and thousands of parameters are slow.
-type list struct {
+type valueList struct {
 	strings.Builder
 	n int
 }
 
-func newList(start string) *list {
-	l := &list{}
+func newList(start string) *valueList {
+	l := &valueList{}
 	l.WriteString(start)
 	return l
 }
 
-func (l *list) item(format string, numbers ...any) {
+func (l *valueList) item(format string, numbers ...any) {
 	if l.n++; l.n > 1 {
 		l.WriteByte(',')
 	}
 	fmt.Fprintf(l, format, numbers...)
 }
 
-func (l *list) end(rest string) string {
+func (l *valueList) end(rest string) string {
 	l.WriteString(rest)
 	return l.String()
 }

@@ -30,6 +30,7 @@ type modelWorkspace struct {
 	events     map[weir.Position]weir.Event
 	persons    map[uint32]uint32 // by identity
 	people     map[uint32]weir.Person
+	visits     map[uint32]eventstore.Visit
 	log        []weir.Outcome
 	properties map[query.Ref]map[weir.Type]bool // ever seen
 }
@@ -54,6 +55,7 @@ func (m *Model) in(ctx context.Context, ws weir.WorkspaceID, fn func(*modelWorks
 	if w == nil {
 		w = &modelWorkspace{
 			applied: map[int]uint64{}, events: map[weir.Position]weir.Event{}, persons: map[uint32]uint32{}, people: map[uint32]weir.Person{},
+			visits:     map[uint32]eventstore.Visit{},
 			properties: map[query.Ref]map[weir.Type]bool{},
 		}
 		m.workspaces[ws] = w
@@ -104,10 +106,26 @@ func (w *modelWorkspace) write(b *eventstore.Batch) {
 		w.people[p.Number] = p
 		w.see(query.OnUser, p.Traits)
 	}
+	w.writeVisits(b)
 	for p, seq := range b.Applied {
 		w.applied[p] = max(w.applied[p], seq)
 	}
 	w.asOf = max(w.asOf, b.AsOf)
+}
+
+func (w *modelWorkspace) writeVisits(b *eventstore.Batch) {
+	arrive := func(identity, person uint32) {
+		if _, known := w.persons[identity]; !known {
+			w.persons[identity] = person
+		}
+	}
+	maps.DeleteFunc(w.visits, func(number uint32, v eventstore.Visit) bool {
+		return slices.Contains(b.VisitsGone, number) || slices.Contains(b.VisitsOf, v.Identity)
+	})
+	for _, v := range b.Visits {
+		arrive(v.Identity, v.Person)
+		w.visits[v.Number] = v
+	}
 }
 
 func (w *modelWorkspace) see(on query.Scope, properties []weir.Property) {
@@ -133,11 +151,22 @@ func (w *modelWorkspace) rows() []weir.Event {
 	return out
 }
 
+// visitRows are the visits, in order of number, with the persons that they belong to.
+func (w *modelWorkspace) visitRows() []eventstore.Visit {
+	var out []eventstore.Visit
+	for _, number := range slices.Sorted(maps.Keys(w.visits)) {
+		v := w.visits[number]
+		v.Person = w.persons[v.Identity]
+		out = append(out, v)
+	}
+	return out
+}
+
 // Ask implements eventstore.Store.
 func (m *Model) Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) (*query.Answer, error) {
 	var answer *query.Answer
 	err := m.in(ctx, ws, func(w *modelWorkspace) {
-		answer = oracle.Ask(plan, w.rows(), slices.Collect(maps.Values(w.people)))
+		answer = oracle.Ask(plan, w.rows(), slices.Collect(maps.Values(w.people)), w.visitRows()...)
 		answer.AsOf = query.AsOf{Time: w.asOf, Positions: maps.Clone(w.applied)}
 	})
 	return answer, err
@@ -168,6 +197,18 @@ func chosen(o weir.Outcome, f eventstore.LogFilter) bool {
 		(f.Person == 0 || f.Person == o.Person) && (f.Kind == "" || f.Kind == o.Kind) &&
 		(f.Status == "" || f.Status == o.Status) && (f.Source == "" || f.Source == o.Source) &&
 		(f.From == 0 || f.From <= o.ReceivedAt) && (f.To == 0 || o.ReceivedAt < f.To)
+}
+
+// Visits implements eventstore.Store.
+func (m *Model) Visits(ctx context.Context, ws weir.WorkspaceID, fn func(eventstore.Visit) error) error {
+	var list []eventstore.Visit
+	err := m.in(ctx, ws, func(w *modelWorkspace) { list = w.visitRows() })
+	for _, v := range list {
+		if err == nil {
+			err = fn(v)
+		}
+	}
+	return err
 }
 
 // Scan implements eventstore.Store.

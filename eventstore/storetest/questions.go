@@ -68,10 +68,14 @@ func Answer(t *testing.T, s eventstore.Store, question []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if plan.Explain != nil {
+		return fmt.Appendf(nil, "persons %v\n", answer.Persons)
+	}
 	return format(t, answer)
 }
 
-// format writes an answer with a line per series, which diffs well.
+// format writes an answer with a line per series, or a line per row of a table, which
+// diffs well. Answers of other kinds are one line.
 func format(t *testing.T, a *query.Answer) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -82,20 +86,34 @@ func format(t *testing.T, a *query.Answer) []byte {
 		}
 		fmt.Fprintf(&out, "%s%s%s\n", start, text, end)
 	}
-	line(`{"buckets": `, a.Buckets, ",")
-	out.WriteString(` "series": [`)
-	for i, s := range a.Series {
-		start := "  "
-		if i == 0 {
-			out.WriteByte('\n')
+	list := func(n int, at func(int) any) {
+		for i := range n {
+			start, end := "  ", ","
+			if i == 0 {
+				out.WriteByte('\n')
+			}
+			if i == n-1 {
+				end = ""
+			}
+			line(start, at(i), end)
 		}
-		end := ","
-		if i == len(a.Series)-1 {
-			end = ""
-		}
-		line(start, s, end)
+		out.WriteString(" ]")
 	}
-	out.WriteString(` ]`)
+	switch {
+	case a.Series != nil:
+		line(`{"buckets": `, a.Buckets, ",")
+		out.WriteString(` "series": [`)
+		list(len(a.Series), func(i int) any { return a.Series[i] })
+	case a.Rows != nil:
+		line(`{"columns": `, a.Columns, ",")
+		out.WriteString(` "rows": [`)
+		list(len(a.Rows), func(i int) any { return a.Rows[i] })
+	default:
+		bare := *a
+		bare.AsOf, bare.ElapsedMS, bare.Users = query.AsOf{}, 0, nil
+		line("", bare, "")
+		return out.Bytes()
+	}
 	if a.Truncated {
 		out.WriteString(`, "truncated": true`)
 	}
@@ -121,9 +139,17 @@ func write(t *testing.T, s eventstore.Store, b *eventstore.Batch) {
 // trends is a plan over everything, in one bucket.
 func trends(series ...query.Series) *query.Plan {
 	return &query.Plan{Trends: &query.Trends{
-		Buckets: query.Buckets{Edges: []weir.Micros{-1 << 60, 1 << 60}, Labels: []string{"all"}},
-		Series:  series,
+		Period: query.Period{Buckets: query.Buckets{Edges: []weir.Micros{-1 << 60, 1 << 60}, Labels: []string{"all"}}},
+		Series: series,
 	}}
+}
+
+// about chooses the events of a name, or of any, for which a predicate holds.
+func about(name string, where query.Predicate) query.Match {
+	if name == query.AnyEvent {
+		return query.Match{Where: where}
+	}
+	return query.Match{Events: []string{name}, Where: where}
 }
 
 // total counts the events of a name for which a predicate holds.
@@ -134,11 +160,11 @@ func total(t *testing.T, s eventstore.Store, name string, where query.Predicate)
 
 func measure(t *testing.T, s eventstore.Store, m query.Measure, name string, where query.Predicate) float64 {
 	t.Helper()
-	answer, err := s.Ask(context.WithoutCancel(t.Context()), Workspace, trends(query.Series{Name: "A", Event: name, Measure: m, Where: where}))
+	answer, err := s.Ask(context.WithoutCancel(t.Context()), Workspace, trends(query.Series{Name: "A", Match: about(name, where), Measure: m}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer.Series[0].Total
+	return float64(answer.Series[0].Total)
 }
 
 func is(on query.Scope, name, text string) query.Predicate {

@@ -277,15 +277,15 @@ func testOneMoment(t *testing.T, h *Harness) {
 	for range 2 {
 		look(func() error {
 			answer, err := h.Store.Ask(t.Context(), Workspace, trends(
-				query.Series{Event: "a", Measure: query.Total}, query.Series{Event: "a", Measure: query.Users},
-				query.Series{Event: "a", Measure: query.Total, Where: is(query.OnEvent, "p0", "1")},
+				query.Series{Match: about("a", nil), Measure: query.Total}, query.Series{Match: about("a", nil), Measure: query.Users},
+				query.Series{Match: about("a", is(query.OnEvent, "p0", "1")), Measure: query.Total},
 			))
 			if err != nil {
 				return err
 			}
 			n := int(answer.AsOf.Positions[0])
 			first := int(answer.AsOf.Time+49) / 50
-			if answer.Series[0].Total != float64(n) || answer.Series[1].Total != float64(users(n)) || answer.Series[2].Total != float64(each*first) {
+			if answer.Series[0].Total != query.Real(n) || answer.Series[1].Total != query.Real(users(n)) || answer.Series[2].Total != query.Real(each*first) {
 				return fmt.Errorf("as of %d of %v there are %v events, %v users (want %d), %v with p0",
 					n, answer.AsOf.Time, answer.Series[0].Total, answer.Series[1].Total, users(n), answer.Series[2].Total)
 			}
@@ -314,7 +314,7 @@ func testCancel(t *testing.T, h *Harness) {
 	writeAll(t, h.Store)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.Store.Ask(ctx, Workspace, trends(query.Series{Event: query.AnyEvent, Measure: query.Total})); !errors.Is(err, context.Canceled) {
+	if _, err := h.Store.Ask(ctx, Workspace, trends(query.Series{Match: about(query.AnyEvent, nil), Measure: query.Total})); !errors.Is(err, context.Canceled) {
 		t.Errorf("Ask with a context that has ended: %v, want context.Canceled", err)
 	}
 	b := BatchOf(weir.Event{Position: weir.At(0, 5000), Time: 1, Name: "a", Identity: 1, Person: 1, Properties: []weir.Property{{Name: "brand new", Value: weir.Text("x")}}})

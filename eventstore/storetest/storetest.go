@@ -39,6 +39,8 @@ func Test(t *testing.T, newHarness func(t *testing.T) *Harness) {
 		run  func(*testing.T, *Harness)
 	}{
 		{"Questions", testQuestions},
+		{"JourneyScripts", testJourneyScripts},
+		{"JourneysLikeTheModel", testJourneysLikeTheModel},
 		{"EmptyWorkspace", testEmpty},
 		{"WritingAgain", testWritingAgain},
 		{"PositionsOfPartitions", testPartitions},
@@ -48,6 +50,11 @@ func Test(t *testing.T, newHarness func(t *testing.T) *Harness) {
 		{"MovesHold", testMovesHold},
 		{"SessionMoves", testSessionMoves},
 		{"People", testPeople},
+		{"Visits", testVisits},
+		{"VisitsReplacedAndGone", testVisitsReplacedAndGone},
+		{"VisitsOf", testVisitsOf},
+		{"VisitsFollowTheirIdentity", testVisitsFollow},
+		{"VisitsLikeTheModel", testVisitsLikeTheModel},
 		{"WorkspacesApart", testWorkspacesApart},
 		{"ManyProperties", testManyProperties},
 		{"StrangeNames", testStrangeNames},
@@ -68,4 +75,11 @@ func Test(t *testing.T, newHarness func(t *testing.T) *Harness) {
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newHarness(t)) })
 	}
+}
+
+// TestTrends runs what of the suite is about questions of trends, for drivers that have
+// several ways to answer them.
+func TestTrends(t *testing.T, newHarness func(t *testing.T) *Harness) {
+	t.Run("Questions", func(t *testing.T) { testQuestions(t, newHarness(t)) })
+	t.Run("LikeTheModel", func(t *testing.T) { testLikeTheModel(t, newHarness(t)) })
 }

@@ -14,8 +14,8 @@ import (
 
 func testEmpty(t *testing.T, h *Harness) {
 	answer, err := h.Store.Ask(t.Context(), Workspace, trends(
-		query.Series{Name: "A", Event: "nobody sent this", Measure: query.Total, Where: is(query.OnEvent, "x", "y")},
-		query.Series{Name: "B", Event: query.AnyEvent, Measure: query.Users, Where: is(query.OnUser, "x", "y")},
+		query.Series{Name: "A", Match: about("nobody sent this", is(query.OnEvent, "x", "y")), Measure: query.Total},
+		query.Series{Name: "B", Match: about(query.AnyEvent, is(query.OnUser, "x", "y")), Measure: query.Users},
 	))
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func testPartitions(t *testing.T, h *Harness) {
 		Events: []weir.Event{event(0, 9), event(7, 3), event(7, 4), event(32767, 1<<47)},
 		Log:    []weir.Outcome{outcome(0, 9), outcome(7, 3), outcome(7, 4), outcome(32767, 1<<47)},
 	})
-	answer, err := h.Store.Ask(t.Context(), Workspace, trends(query.Series{Event: "a", Measure: query.Total}))
+	answer, err := h.Store.Ask(t.Context(), Workspace, trends(query.Series{Match: about("a", nil), Measure: query.Total}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,14 +191,14 @@ func testMovesInTurn(t *testing.T, h *Harness) {
 					t.Errorf("step %d (again: %v): %v events of person %s, want %v", i, again, got, number, want)
 				}
 			}
-			plan := trends(query.Series{Event: query.AnyEvent, Measure: query.Total})
-			plan.Trends.Breakdown = &query.Breakdown{By: query.Ref{On: query.OnUser, Name: "n"}, Limit: 10}
+			plan := trends(query.Series{Match: about(query.AnyEvent, nil), Measure: query.Total})
+			plan.Trends.Breakdowns = []query.Breakdown{{By: query.Ref{On: query.OnUser, Name: "n"}, Limit: 10}}
 			answer, err := s.Ask(t.Context(), Workspace, plan)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, line := range answer.Series {
-				if number := *line.Breakdown[0]; line.Total != step.of[number] {
+				if number := *line.Breakdown[0]; float64(line.Total) != step.of[number] {
 					t.Errorf("step %d (again: %v): %v events in the group of person %s, want %v", i, again, line.Total, number, step.of[number])
 				}
 			}
@@ -351,7 +351,7 @@ func testWorkspacesApart(t *testing.T, h *Harness) {
 	if err := h.Store.Write(t.Context(), "other-1", BatchOf(e)); err != nil {
 		t.Fatal(err)
 	}
-	plan := trends(query.Series{Name: "A", Event: query.AnyEvent, Measure: query.Total})
+	plan := trends(query.Series{Name: "A", Match: about(query.AnyEvent, nil), Measure: query.Total})
 	answer, err := h.Store.Ask(t.Context(), "other-1", plan)
 	if err != nil {
 		t.Fatal(err)
@@ -409,8 +409,8 @@ func testManyProperties(t *testing.T, h *Harness) {
 				t.Fatalf("%s of %s is set on %v events, want %v", name, event, got, want)
 			}
 		}
-		plan := trends(query.Series{Event: query.AnyEvent, Measure: query.Total})
-		plan.Trends.Breakdown = &query.Breakdown{By: query.Ref{On: query.OnEvent, Name: name}, Limit: 10}
+		plan := trends(query.Series{Match: about(query.AnyEvent, nil), Measure: query.Total})
+		plan.Trends.Breakdowns = []query.Breakdown{{By: query.Ref{On: query.OnEvent, Name: name}, Limit: 10}}
 		answer, err := h.Store.Ask(t.Context(), Workspace, plan)
 		if err != nil {
 			t.Fatal(err)

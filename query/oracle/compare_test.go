@@ -70,7 +70,7 @@ func TestWorkedExampleOperators(t *testing.T) {
 }
 
 // checkOperator counts one event, or one event of one person, with the value.
-func checkOperator(t *testing.T, on, op, operand, value string, want float64) {
+func checkOperator(t *testing.T, on, op, operand, value string, want query.Real) {
 	t.Helper()
 	e, person := event(t, "2026-10-01T10:00:00Z", 1, 0, `{}`), weir.Person{Number: 1}
 	if value != "absent" {

@@ -8,44 +8,71 @@
 package oracle
 
 import (
-	"bytes"
 	"cmp"
-	"regexp"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/query"
 )
 
-// Ask answers a plan over events and people; the answer has no AsOf and no
-// ElapsedMS. It panics if the plan holds an invalid regular expression.
-func Ask(plan *query.Plan, events []weir.Event, people []weir.Person) *query.Answer {
-	t := plan.Trends
-	traits := map[uint32][]weir.Property{}
+// Ask answers a plan over events, people and visits, whose persons are whose they are
+// now; only attribution and questions about sessions look at visits. The answer has no AsOf and no
+// ElapsedMS. With plan.Explain it has nothing but Persons, which is never nil
+// then. It is nil for a plan of SQL. It panics if the plan holds an invalid regular
+// expression.
+func Ask(plan *query.Plan, events []weir.Event, people []weir.Person, visits ...eventstore.Visit) *query.Answer {
+	w := &world{events: events, visits: visits, traits: map[uint32][]weir.Property{}}
 	for _, p := range people {
-		traits[p.Number] = p.Traits
+		w.traits[p.Number] = p.Traits
 	}
-	answer := &query.Answer{Buckets: t.Buckets.Labels, Series: []query.SeriesAnswer{}}
-	for _, s := range t.Series {
-		var rows []row
-		for _, e := range events {
-			r := row{event: e, traits: traits[e.Person], bucket: bucketOf(t.Buckets, e.Time)}
-			if r.bucket >= 0 && (s.Event == query.AnyEvent || s.Event == e.Name) && r.holds(t.Where) && r.holds(s.Where) {
-				rows = append(rows, r)
-			}
-		}
-		if t.Breakdown == nil {
-			answer.Series = append(answer.Series, count(t, s, rows))
-			continue
-		}
-		lines, truncated := countGroups(t, s, rows)
-		answer.Series = append(answer.Series, lines...)
-		answer.Truncated = answer.Truncated || truncated
+	switch {
+	case plan.Trends != nil:
+		return w.trends(plan)
+	case plan.Funnel != nil:
+		return w.funnel(plan.Funnel, plan.Explain)
+	case plan.Retention != nil:
+		return w.retention(plan.Retention, plan.Explain)
+	case plan.Lifecycle != nil:
+		return w.lifecycle(plan.Lifecycle, plan.Explain)
+	case plan.Stickiness != nil:
+		return w.stickiness(plan.Stickiness, plan.Explain)
+	case plan.Flows != nil:
+		return w.flows(plan.Flows, plan.Explain)
+	case plan.Distribution != nil:
+		return w.distribution(plan.Distribution, plan.Explain)
+	case plan.Attribution != nil:
+		return w.attribution(plan.Attribution, plan.Explain)
 	}
-	return answer
+	return nil
+}
+
+// world is all that a question can be about.
+type world struct {
+	events []weir.Event
+	visits []eventstore.Visit
+	traits map[uint32][]weir.Property
+}
+
+// always is a Span that holds every event.
+var always = query.Span{From: math.MinInt64, To: math.MaxInt64}
+
+func (w *world) row(e weir.Event) row {
+	return row{world: w, event: e, traits: w.traits[e.Person]}
+}
+
+// matching are the events that m chooses in a span.
+func (w *world) matching(m query.Match, in query.Span) []row {
+	var rows []row
+	for _, e := range w.events {
+		if r := w.row(e); in.From <= e.Time && e.Time < in.To && r.matches(m) {
+			rows = append(rows, r)
+		}
+	}
+	return rows
 }
 
 // bucketOf is the index of the bucket that holds the instant, or -1.
@@ -58,87 +85,11 @@ func bucketOf(b query.Buckets, at weir.Micros) int {
 	return -1
 }
 
-// count makes the line of a series, or of one group of it, from its rows.
-func count(t *query.Trends, s query.Series, rows []row) query.SeriesAnswer {
-	line := query.SeriesAnswer{Name: s.Name, Period: "current", Values: []float64{}}
-	for i := range t.Buckets.Labels {
-		var in []row
-		for _, r := range rows {
-			if r.bucket == i {
-				in = append(in, r)
-			}
-		}
-		line.Values = append(line.Values, measure(s.Measure, in))
-	}
-	line.Total = measure(s.Measure, rows)
-	return line
-}
-
-func measure(m query.Measure, rows []row) float64 {
-	persons, sessions := map[uint32]bool{}, map[uint32]bool{}
-	for _, r := range rows {
-		persons[r.event.Person] = true
-		if r.event.Session != 0 {
-			sessions[r.event.Session] = true
-		}
-	}
-	switch m {
-	case query.Users:
-		return float64(len(persons))
-	case query.Sessions:
-		return float64(len(sessions))
-	}
-	return float64(len(rows))
-}
-
-// countGroups makes the lines of a series with a breakdown and says whether
-// there were more of them.
-func countGroups(t *query.Trends, s query.Series, rows []row) ([]query.SeriesAnswer, bool) {
-	// A set text has a mark before it, so that no text is taken for the group
-	// without a value.
-	groups := map[string][]row{}
-	for _, r := range rows {
-		key := ""
-		if v := r.value(t.Breakdown.By); v.Type != weir.Null {
-			key = "=" + v.String()
-		}
-		groups[key] = append(groups[key], r)
-	}
-	var lines []query.SeriesAnswer
-	for key, rows := range groups {
-		line := count(t, s, rows)
-		line.Breakdown = []*string{nil}
-		if text, set := strings.CutPrefix(key, "="); set {
-			line.Breakdown[0] = &text
-		}
-		if line.Total != 0 {
-			lines = append(lines, line)
-		}
-	}
-	slices.SortFunc(lines, func(x, y query.SeriesAnswer) int {
-		if x.Total != y.Total {
-			return cmp.Compare(y.Total, x.Total)
-		}
-		a, b := x.Breakdown[0], y.Breakdown[0]
-		switch {
-		case a == nil:
-			return 1
-		case b == nil:
-			return -1
-		}
-		return cmp.Compare(*a, *b)
-	})
-	if len(lines) > t.Breakdown.Limit {
-		return lines[:t.Breakdown.Limit], true
-	}
-	return lines, false
-}
-
 // row is an event with the current traits of its person.
 type row struct {
+	world  *world
 	event  weir.Event
 	traits []weir.Property
-	bucket int
 }
 
 // value is the property's value, null if it is absent.
@@ -155,100 +106,100 @@ func (r row) value(of query.Ref) weir.Value {
 	return weir.Value{}
 }
 
-// holds reports whether a predicate is true of the row.
-func (r row) holds(p query.Predicate) bool {
-	switch p := p.(type) {
-	case query.All:
-		for _, part := range p {
-			if !r.holds(part) {
-				return false
-			}
-		}
+// matches reports whether m chooses the row.
+func (r row) matches(m query.Match) bool {
+	return (len(m.Events) == 0 || slices.Contains(m.Events, r.event.Name)) && r.holds(m.Where)
+}
+
+// text is the text form of a property, or none where it is absent or null.
+type text struct {
+	of   string
+	none bool
+}
+
+func (r row) text(of query.Ref) text {
+	v := r.value(of)
+	return text{of: v.String(), none: v.Type == weir.Null}
+}
+
+// compare orders texts by bytes, none last.
+func (t text) compare(u text) int {
+	switch {
+	case t == u:
+		return 0
+	case t.none:
+		return 1
+	case u.none:
+		return -1
+	}
+	return strings.Compare(t.of, u.of)
+}
+
+// pointer is the text as an answer has it.
+func (t text) pointer() *string {
+	if t.none {
+		return nil
+	}
+	return &t.of
+}
+
+// isGroup reports whether an explanation's group is called t. Without one it is
+// about all groups.
+func isGroup(x *query.Explain, t text) bool {
+	if len(x.Group) == 0 {
 		return true
-	case query.Any:
-		for _, part := range p {
-			if r.holds(part) {
-				return true
-			}
-		}
-		return false
-	case query.Not:
-		return !r.holds(p.Of)
-	case *query.Compare:
-		return Matches(p, r.value(p.Property))
 	}
-	return true // nil
+	named := text{none: true}
+	if x.Group[0] != nil {
+		named = text{of: *x.Group[0]}
+	}
+	return named == t
 }
 
-// Matches reports whether a property's value satisfies a comparison.
-func Matches(c *query.Compare, v weir.Value) bool {
-	if c.Op == query.IsSet {
-		return v.Type != weir.Null
-	}
-	for _, one := range elements(v) {
-		if matchesOne(c, one) {
-			return true
+// namesOf says what each text's group is called: the limit texts of the highest
+// weight are groups of their own, the rest is OtherGroup. The groups' names come
+// in the order of the answer.
+func namesOf(weights map[text]int64, limit int) (names map[text]text, order []text) {
+	all := slices.SortedFunc(maps.Keys(weights), func(a, b text) int {
+		return cmp.Or(cmp.Compare(weights[b], weights[a]), a.compare(b))
+	})
+	other := text{of: query.OtherGroup}
+	names = map[text]text{}
+	for i, t := range all {
+		names[t] = t
+		if i >= limit {
+			names[t] = other
+		}
+		if !slices.Contains(order, names[t]) {
+			order = append(order, names[t])
 		}
 	}
-	return false
+	// A property's own value may be called as the rest is; the rest stands last all
+	// the same, and they are one group.
+	if i := slices.Index(order, other); i >= 0 && len(all) > limit {
+		order = append(slices.Delete(order, i, i+1), other)
+	}
+	return names, order
 }
 
-// elements are the values that a comparison looks at: those of a list, or the
-// value itself. Nulls are left out.
-func elements(v weir.Value) []weir.Value {
-	if v.Type == weir.Null {
-		return nil
-	}
-	if v.Type != weir.JSON || !strings.HasPrefix(v.Str, "[") {
-		return []weir.Value{v}
-	}
-	var all []weir.Value
-	d := jsontext.NewDecoder(bytes.NewReader([]byte(v.Str)), jsontext.AllowDuplicateNames(true))
-	if _, err := d.ReadToken(); err != nil {
-		return nil
-	}
-	for d.PeekKind() != jsontext.KindEndArray {
-		raw, err := d.ReadValue()
-		if err != nil {
-			return nil
+// byTime orders rows by time, and those of the same time by the text of a property
+// of the event, if there is one.
+func byTime(by *query.Ref) func(a, b row) int {
+	return func(a, b row) int {
+		c := cmp.Compare(a.event.Time, b.event.Time)
+		if c == 0 && by != nil {
+			c = a.text(*by).compare(b.text(*by))
 		}
-		var one weir.Value
-		if err := one.UnmarshalJSON(raw.Clone()); err != nil {
-			one = weir.Text(string(raw)) // a number that no float64 holds
-		}
-		if one.Type != weir.Null {
-			all = append(all, one)
-		}
+		return c
 	}
-	return all
 }
 
-func matchesOne(c *query.Compare, v weir.Value) bool {
-	text := v.String()
-	switch c.Op {
-	case query.In:
-		return slices.Contains(c.Text, text)
-	case query.Contains:
-		return strings.Contains(strings.ToLower(text), c.Text[0])
-	case query.Regex:
-		return regexp.MustCompile(c.Text[0]).MatchString(text)
-	case query.Range:
-		f, ok := v.Num, v.Type == weir.Number
-		if v.Type == weir.String {
-			f, ok = query.ReadNumber(v.Str)
-		}
-		above := f > c.Low || f == c.Low && !c.LowOpen
-		below := f < c.High || f == c.High && !c.HighOpen
-		return ok && above && below
-	case query.Times:
-		if v.Type != weir.String {
-			return false
-		}
-		if at, ok := query.ReadTime(v.Str); ok {
-			return c.From <= at && at < c.To
-		}
-		day, ok := query.ReadDay(v.Str)
-		return ok && c.FromDay <= day && day < c.ToDay
-	}
-	return false
+// explained is the answer that names persons.
+func explained(persons map[uint32]bool) *query.Answer {
+	return &query.Answer{Persons: append([]uint32{}, slices.Sorted(maps.Keys(persons))...)}
+}
+
+// seconds is a number of microseconds, divided.
+func seconds(micros weir.Micros, by int) query.Real {
+	return query.Real(float64(micros) / (float64(by) * 1e6))
 }

@@ -53,14 +53,18 @@ func propertiesOf(t testing.TB, text string) []weir.Property {
 func lines(a *query.Answer) []string {
 	var out []string
 	for _, s := range a.Series {
-		group := ""
-		if s.Breakdown != nil {
-			group = " null"
-			if s.Breakdown[0] != nil {
-				group = fmt.Sprintf(" %q", *s.Breakdown[0])
+		name := s.Name
+		if s.Period == "previous" {
+			name += "'"
+		}
+		for _, group := range s.Breakdown {
+			if group == nil {
+				name += " null"
+			} else {
+				name += fmt.Sprintf(" %q", *group)
 			}
 		}
-		out = append(out, fmt.Sprintf("%s%s %v = %v", s.Name, group, s.Values, s.Total))
+		out = append(out, strings.ReplaceAll(fmt.Sprintf("%s %v = %v", name, s.Values, s.Total), "NaN", "null"))
 	}
 	return out
 }
@@ -144,7 +148,7 @@ func TestWorkedExampleBreakdown(t *testing.T) {
 		t.Error("truncated, but nothing was left out")
 	}
 	answer = oracle.Ask(plan(t, fmt.Sprintf(question, "total", 1)), events, nil)
-	expect(t, answer, `A "5" [2] = 2`)
+	expect(t, answer, `A "5" [2] = 2`, `A "$other" [5] = 5`)
 	if !answer.Truncated {
 		t.Error("not truncated")
 	}

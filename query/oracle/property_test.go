@@ -89,19 +89,16 @@ func worlds() *rapid.Generator[data] {
 		if err != nil {
 			t.Fatal(err)
 		}
-		trends := &query.Trends{Buckets: buckets}
-		if rapid.Bool().Draw(t, "where") {
-			trends.Where = predicates(2).Draw(t, "where")
-		}
+		trends := &query.Trends{Period: query.Period{Buckets: buckets}}
 		for i, m := range []query.Measure{query.Total, query.Users, query.Sessions} {
-			s := query.Series{Name: string(rune('A' + i)), Event: rapid.SampledFrom([]string{"*", "e", "f"}).Draw(t, "event"), Measure: m}
+			s := query.Series{Name: string(rune('A' + i)), Match: query.Match{Events: rapid.SampledFrom([][]string{nil, {"e"}, {"f"}, {"e", "f"}}).Draw(t, "event")}, Measure: m}
 			if rapid.Bool().Draw(t, "where") {
 				s.Where = predicates(1).Draw(t, "where")
 			}
 			trends.Series = append(trends.Series, s)
 		}
 		if rapid.Bool().Draw(t, "breakdown") {
-			trends.Breakdown = &query.Breakdown{By: refs().Draw(t, "by"), Limit: rapid.IntRange(1, 12).Draw(t, "limit")}
+			trends.Breakdowns = []query.Breakdown{{By: refs().Draw(t, "by"), Limit: rapid.IntRange(1, 12).Draw(t, "limit")}}
 		}
 		d := data{plan: &query.Plan{Trends: trends}}
 		for range rapid.IntRange(0, 60).Draw(t, "events") {
@@ -135,7 +132,7 @@ func TestAnswersHangTogether(t *testing.T) {
 		d := worlds().Draw(t, "world")
 		answer := oracle.Ask(d.plan, d.events, d.people)
 		for _, s := range answer.Series {
-			sum, highest := 0.0, 0.0
+			sum, highest := query.Real(0), query.Real(0)
 			for _, v := range s.Values {
 				sum, highest = sum+v, max(highest, v)
 			}
@@ -161,10 +158,10 @@ func TestAnswersHangTogether(t *testing.T) {
 func TestConditionAndItsNegationCountAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := worlds().Draw(t, "world")
-		d.plan.Trends.Breakdown = nil
+		d.plan.Trends.Breakdowns = nil
 		condition := predicates(2).Draw(t, "condition")
-		total := func(p query.Predicate) float64 {
-			d.plan.Trends.Where = p
+		total := func(p query.Predicate) query.Real {
+			d.plan.Trends.Series[0].Where = p
 			return oracle.Ask(d.plan, d.events, d.people).Series[0].Total
 		}
 		if yes, no, all := total(condition), total(query.Not{Of: condition}), total(nil); yes+no != all {
@@ -179,14 +176,14 @@ func TestGroupsShareOutTheWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := worlds().Draw(t, "world")
 		d.plan.Trends.Series = d.plan.Trends.Series[:1]
-		d.plan.Trends.Breakdown = &query.Breakdown{By: refs().Draw(t, "by"), Limit: 1000}
-		sum := make([]float64, len(d.plan.Trends.Buckets.Labels))
+		d.plan.Trends.Breakdowns = []query.Breakdown{{By: refs().Draw(t, "by"), Limit: 1000}}
+		sum := make([]query.Real, len(d.plan.Trends.Buckets.Labels))
 		for _, s := range oracle.Ask(d.plan, d.events, d.people).Series {
 			for i, v := range s.Values {
 				sum[i] += v
 			}
 		}
-		d.plan.Trends.Breakdown = nil
+		d.plan.Trends.Breakdowns = nil
 		if whole := oracle.Ask(d.plan, d.events, d.people).Series[0].Values; !slices.Equal(whole, sum) {
 			t.Fatalf("groups sum to %v of %v", sum, whole)
 		}
@@ -199,7 +196,7 @@ func TestEngineAnswersAlike(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := worlds().Draw(t, "world")
 		want := oracle.Ask(d.plan, d.events, d.people)
-		got, err := engine(d)
+		got, err := engine(d, want)
 		if err != nil || asJSON(t, got) != asJSON(t, want) {
 			t.Fatalf("engine says %s, %v; oracle %s", asJSON(t, got), err, asJSON(t, want))
 		}
@@ -207,9 +204,15 @@ func TestEngineAnswersAlike(t *testing.T) {
 }
 
 // engine counts with sets of what it has seen. It finds matching events by
-// asking the oracle about one at a time.
-func engine(d data) (*query.Answer, error) {
+// asking the oracle about one at a time, and takes from it which values are kept.
+func engine(d data, kept *query.Answer) (*query.Answer, error) {
 	trends, runs := d.plan.Trends, d.plan.Trends.Buckets.Runs()
+	groups := map[query.Group]bool{}
+	for _, s := range kept.Series {
+		if s.Breakdown != nil && (s.Breakdown[0] == nil || *s.Breakdown[0] != query.OtherGroup) {
+			groups[groupOf(s.Breakdown)] = true
+		}
+	}
 	type cell struct {
 		series, bucket int // bucket -1: the whole range
 		group          query.Group
@@ -217,15 +220,15 @@ func engine(d data) (*query.Answer, error) {
 	counts := map[cell]map[string]bool{}
 	for i, s := range trends.Series {
 		for n, e := range d.events {
-			one := &query.Plan{Trends: &query.Trends{Buckets: trends.Buckets, Where: trends.Where, Breakdown: trends.Breakdown,
-				Series: []query.Series{{Event: s.Event, Where: s.Where, Measure: query.Total}}}}
+			one := &query.Plan{Trends: &query.Trends{Period: query.Period{Buckets: trends.Buckets}, Breakdowns: trends.Breakdowns,
+				Series: []query.Series{{Match: s.Match, Measure: query.Total}}}}
 			found := oracle.Ask(one, []weir.Event{e}, d.people).Series
 			if len(found) == 0 || found[0].Total == 0 || s.Measure == query.Sessions && e.Session == 0 {
 				continue
 			}
-			var group query.Group
-			if b := found[0].Breakdown; b != nil && b[0] != nil {
-				group = query.GroupOf(*b[0])
+			group := groupOf(found[0].Breakdown)
+			if len(trends.Breakdowns) > 0 && !groups[group] {
+				group = query.Others
 			}
 			what := map[query.Measure]string{query.Total: fmt.Sprint("event ", n), query.Users: fmt.Sprint(e.Person), query.Sessions: fmt.Sprint(e.Session)}[s.Measure]
 			for _, bucket := range []int{-1, bucketByRuns(runs, e.Time)} {
@@ -239,13 +242,21 @@ func engine(d data) (*query.Answer, error) {
 	}
 	a := query.NewAssembler(d.plan)
 	for c, seen := range counts {
+		line := query.Line{Series: c.series, Groups: query.Groups{c.group}}
 		if c.bucket < 0 {
-			a.Total(c.series, c.group, float64(len(seen)))
+			a.Total(line, query.Real(len(seen)))
 		} else {
-			a.Value(c.series, c.group, c.bucket, float64(len(seen)))
+			a.Value(line, c.bucket, query.Real(len(seen)))
 		}
 	}
 	return a.Answer()
+}
+
+func groupOf(breakdown []*string) query.Group {
+	if len(breakdown) == 0 || breakdown[0] == nil {
+		return query.Group{}
+	}
+	return query.GroupOf(*breakdown[0])
 }
 
 func bucketByRuns(runs []query.Run, at weir.Micros) int {

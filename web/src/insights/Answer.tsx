@@ -74,7 +74,7 @@ export function Answer({ insight, answer, zone, live }: AnswerProps) {
       )}
       {answer.truncated && (
         <Alert variant="light" color="yellow" className={classes.note ?? ''}>
-          Only the {BREAKDOWN_LIMIT} groups with the highest totals are shown.
+          Only the {BREAKDOWN_LIMIT} groups with the highest totals are shown by themselves.
         </Alert>
       )}
     </>

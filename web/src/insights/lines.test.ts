@@ -13,12 +13,13 @@ const answer = (series: TrendsAnswer['series']): TrendsAnswer => ({
 const byCountry: Insight = { ...newInsight(), breakdown: { property: 'country', on: 'user' } };
 
 describe('lines', () => {
-  test('of a breakdown come with the highest total first, and name what is absent', () => {
+  test('of a breakdown come with the highest total first, and name what is absent and what is left', () => {
     const lines = linesOf(
       answer([
         { name: 'A', breakdown: ['FR'], period: 'current', values: [1, 1], total: 2 },
         { name: 'A', breakdown: [null], period: 'current', values: [3, 3], total: 6 },
         { name: 'A', breakdown: [''], period: 'current', values: [0, 1], total: 1 },
+        { name: 'A', breakdown: ['$other'], period: 'current', values: [0, 0.5], total: 0.5 },
       ]),
       byCountry,
     );
@@ -26,8 +27,9 @@ describe('lines', () => {
       ['(not set)', 0],
       ['FR', 1],
       ['(empty)', 2],
+      ['(all others)', 3],
     ]);
-    expect(new Set(lines.map((line) => line.key)).size).toBe(3);
+    expect(new Set(lines.map((line) => line.key)).size).toBe(4);
   });
 
   test('of an answer to an earlier question are left out', () => {

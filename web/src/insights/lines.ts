@@ -16,9 +16,13 @@ export interface Line {
   total: number;
 }
 
+/** What an answer calls the group of all values beyond a breakdown's limit. */
+const OTHERS = '$other';
+
 /** A breakdown's value as it is shown. */
 export function groupText(value: string | null | undefined): string {
   if (value === null || value === undefined) return '(not set)';
+  if (value === OTHERS) return '(all others)';
   return value === '' ? '(empty)' : value;
 }
 

@@ -1,0 +1,407 @@
+package duckstore
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/journey"
+	"github.com/weirhq/weir/query"
+)
+
+// feed gives rows to package journey, for one question.
+type feed struct {
+	*reader
+	room int64 // bytes that texts may still take
+	list []string
+	// Numbers of texts: of those that the engine has in one piece, by that piece, and
+	// of longer ones. Names of events have theirs by their code.
+	short map[engineText]int32
+	long  map[string]int32
+	names []int32 // by code-1, or -1
+}
+
+func (r *reader) newFeed(memory int64) *feed {
+	return &feed{reader: r, room: memory, short: map[engineText]int32{}, long: map[string]int32{}}
+}
+
+// Highest implements journey.Source.
+func (s *feed) Highest() uint32 { return s.persons.highest }
+
+// Text implements journey.Source.
+func (s *feed) Text(number int32) string { return s.list[number] }
+
+// Rows implements journey.Source.
+func (s *feed) Rows(ctx context.Context, r *journey.Request, part, parts int, sink func(*journey.Block) error) error {
+	statement, args, ok := s.compile(r, part, parts)
+	if !ok {
+		return nil // events that nobody has sent
+	}
+	b := &journey.Block{Texts: make([][]int32, len(r.Texts))}
+	return s.chunks(ctx, statement.text, args, func(c *chunk) error {
+		b.At, b.Session, b.Marks = column[int64](c, 1), column[uint32](c, 2), statement.marks(column[uint32](c, 3))
+		b.Person = slices.Grow(b.Person[:0], c.rows)
+		for _, identity := range column[uint32](c, 0) {
+			person, _ := s.persons.of(identity)
+			b.Person = append(b.Person, person)
+		}
+		for i, of := range r.Texts {
+			var err error
+			if of == journey.EventName {
+				b.Texts[i] = s.eventNames(column[uint32](c, 4+i), b.Texts[i])
+			} else {
+				b.Texts[i], err = s.numbers(c, 4+i, b.Texts[i])
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return sink(b)
+	})
+}
+
+// People implements journey.Source.
+func (s *feed) People(ctx context.Context, of query.Ref, fn func(person uint32, text string)) error {
+	var args arguments
+	s.mu.RLock()
+	c := &compiler{catalogue: s.catalogue, schema: s.schema, args: &args}
+	text := c.textOf(of)
+	s.mu.RUnlock()
+	var last engineText
+	var lastText string
+	return s.chunks(ctx, fmt.Sprintf("SELECT p.person, %s FROM %s.people p", text, s.schema), args, func(c *chunk) error {
+		persons, texts, valid := column[uint32](c, 0), column[engineText](c, 1), c.valid(1)
+		for i, person := range persons {
+			if !isSet(valid, i) {
+				continue
+			}
+			if texts[i] != last || len(texts[i].bytes()) > inlined {
+				last, lastText = texts[i], string(texts[i].bytes())
+			}
+			fn(person, lastText)
+		}
+		return nil
+	})
+}
+
+// Visits implements journey.Source.
+func (s *feed) Visits(ctx context.Context, part, parts int, fn func(*eventstore.Visit)) error {
+	return s.visits(ctx, "", func(v eventstore.Visit) error {
+		if int(v.Person)%parts == part {
+			fn(&v)
+		}
+		return nil
+	})
+}
+
+// eventNames are the numbers of event names by their codes.
+func (s *feed) eventNames(codes []uint32, into []int32) []int32 {
+	if s.names == nil {
+		s.mu.RLock()
+		for _, name := range s.catalogue.names {
+			s.names = append(s.names, s.numberOf(name))
+		}
+		s.mu.RUnlock()
+	}
+	into = into[:0]
+	for _, code := range codes {
+		into = append(into, s.names[code-1])
+	}
+	return into
+}
+
+// numberOf is the number of a text, however the engine has it.
+func (s *feed) numberOf(text string) int32 {
+	if len(text) > inlined {
+		n, ok := s.long[text]
+		if !ok {
+			n = s.add(text)
+			s.long[text] = n
+		}
+		return n
+	}
+	var short engineText
+	short[0] = byte(len(text))
+	copy(short[4:], text)
+	n, ok := s.short[short]
+	if !ok {
+		n = s.add(text)
+		s.short[short] = n
+	}
+	return n
+}
+
+// add gives a text the next number.
+func (s *feed) add(text string) int32 {
+	s.room -= int64(len(text)) + 64
+	s.list = append(s.list, text)
+	return int32(len(s.list) - 1)
+}
+
+// numbers are those of a column's texts.
+func (s *feed) numbers(c *chunk, i int, into []int32) ([]int32, error) {
+	texts, valid := column[engineText](c, i), c.valid(i)
+	into = into[:0]
+	var last engineText // neighbours are often alike
+	lastNumber := int32(journey.NoText)
+	for row := range texts {
+		t := &texts[row]
+		switch {
+		case !isSet(valid, row):
+			into = append(into, journey.NoText)
+			continue
+		case *t == last && lastNumber != journey.NoText: // the same bytes, in the same place if they are many
+			into = append(into, lastNumber)
+			continue
+		}
+		var n int32
+		var known bool
+		if text := t.bytes(); len(text) > inlined {
+			n, known = s.long[string(text)]
+		} else {
+			n, known = s.short[*t]
+		}
+		if !known {
+			n = s.numberOf(string(t.bytes()))
+		}
+		if s.room < 0 {
+			return nil, journey.ErrTooLarge
+		}
+		last, lastNumber = *t, n
+		into = append(into, n)
+	}
+	return into, nil
+}
+
+// rowsStatement gives rows of identity, time, session, marks, and the texts.
+type rowsStatement struct {
+	text string
+	// byName has the marks of each event, by code, if the name alone decides: then the
+	// column of marks has the code. Events behind its end have other.
+	byName []uint32
+	other  uint32
+	made   []uint32 // of the chunk at hand; used again
+}
+
+// marks are those of a column of the statement.
+func (s *rowsStatement) marks(column []uint32) []uint32 {
+	if s.byName == nil {
+		return column
+	}
+	s.made = s.made[:0]
+	for _, code := range column {
+		m := s.other
+		if int(code) < len(s.byName) {
+			m = s.byName[code]
+		}
+		s.made = append(s.made, m)
+	}
+	return s.made
+}
+
+// compile makes the statement of a request; it is false if no row can be chosen.
+func (s *feed) compile(r *journey.Request, part, parts int) (statement *rowsStatement, args arguments, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c := &compiler{catalogue: s.catalogue, schema: s.schema, args: &args}
+	reads := c.reads(r.Marks)
+	if len(reads.marks) == 0 {
+		return nil, nil, false
+	}
+	c.event = reads.only()
+	statement = &rowsStatement{}
+	columns := []string{"e.identity", "e.ts", "e.session"}
+	if statement.byName, statement.other = reads.byName(); statement.byName != nil {
+		columns = append(columns, "e.name m")
+	} else {
+		columns = append(columns, c.markBits(reads)+" m")
+	}
+	for i, of := range r.Texts {
+		text := "e.name"
+		if of != journey.EventName {
+			text = c.textOf(of)
+		}
+		columns = append(columns, fmt.Sprintf("%s t%d", text, i))
+	}
+	where := []string{reads.span.sql()}
+	if !reads.every {
+		where = append(where, amongCodes(reads.codes))
+	}
+	if parts > 1 {
+		where = append(where, fmt.Sprintf("e.identity IN (SELECT identity FROM %s.identities WHERE person %% %d = %d)", s.schema, parts, part))
+	}
+	statement.text = fmt.Sprintf("SELECT %s FROM %s.events e WHERE %s", strings.Join(columns, ", "), s.schema, strings.Join(where, " AND "))
+	if statement.byName == nil && !reads.sure {
+		statement.text = "SELECT * FROM (" + statement.text + ") WHERE m > 0"
+	}
+	return statement, args, true
+}
+
+// amongCodes chooses events. The engine looks for one of several numbers in one after the
+// other, and sorts what it has found; a look at a bit is several times as fast.
+func amongCodes(codes []uint32) string {
+	if len(codes) < 2 || codes[len(codes)-1] > 62 {
+		return inList("e.name", codes)
+	}
+	set := uint64(0)
+	for _, code := range codes {
+		set |= 1 << code
+	}
+	return fmt.Sprintf("(%d::UBIGINT >> e.name::UBIGINT) & 1::UBIGINT = 1::UBIGINT", set)
+}
+
+// textOf is the text form of a property, null if it is absent.
+func (c *compiler) textOf(of query.Ref) string {
+	g := c.group(of)
+	return g.text(g.key)
+}
+
+// reads is what the marks of a request have in common.
+type reads struct {
+	marks []readMark
+	span  bounds   // of all
+	codes []uint32 // of events that some mark is about, sorted; without meaning if every
+	every bool     // a mark is about any event
+	sure  bool     // a row of those events in that span has a mark
+}
+
+type readMark struct {
+	bit   int
+	codes []uint32 // nil: any
+	bounds
+	where query.Predicate
+}
+
+// bounds are a span of time; an end that is open is not compared.
+type bounds struct{ query.Span }
+
+func (b bounds) sql() string {
+	parts := []string{}
+	if b.From > math.MinInt64 {
+		parts = append(parts, fmt.Sprintf("e.ts >= (%d)", b.From))
+	}
+	if b.To < math.MaxInt64 {
+		parts = append(parts, fmt.Sprintf("e.ts < (%d)", b.To))
+	}
+	if len(parts) == 0 {
+		return "true"
+	}
+	return strings.Join(parts, " AND ")
+}
+
+// reads leaves out marks whose events nobody has sent.
+func (c *compiler) reads(marks []journey.Mark) *reads {
+	out := &reads{sure: true, span: bounds{query.Span{From: math.MaxInt64, To: math.MinInt64}}}
+	for bit, m := range marks {
+		codes, every := c.codes(m.Events)
+		if !every && len(codes) == 0 || m.From >= m.To {
+			continue
+		}
+		out.marks = append(out.marks, readMark{bit, codes, bounds{m.Span}, m.Where})
+		out.span.From, out.span.To = min(out.span.From, m.From), max(out.span.To, m.To)
+		out.every = out.every || every
+		out.codes = append(out.codes, codes...)
+	}
+	slices.Sort(out.codes)
+	out.codes = slices.Compact(out.codes)
+	covered := []uint32{} // by marks without more conditions
+	all := false
+	for _, m := range out.marks {
+		if m.where == nil && m.bounds == out.span {
+			covered = append(covered, m.codes...)
+			all = all || m.codes == nil
+		}
+	}
+	slices.Sort(covered)
+	out.sure = all || !out.every && slices.Equal(slices.Compact(covered), out.codes)
+	return out
+}
+
+// codes are those of the events that were ever sent; every is true of no names.
+func (c *compiler) codes(names []string) (codes []uint32, every bool) {
+	for _, name := range names {
+		if code := c.catalogue.codes[name]; code != 0 && !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	return codes, len(names) == 0
+}
+
+// only is the one event that is read, or 0.
+func (r *reads) only() uint32 {
+	if r.every || len(r.codes) != 1 {
+		return 0
+	}
+	return r.codes[0]
+}
+
+// byName are the marks of each event that is read, by code, and those of others, if
+// nothing but the name decides; else it is nil.
+func (r *reads) byName() (marks []uint32, other uint32) {
+	highest := uint32(0)
+	for _, m := range r.marks {
+		if m.where != nil || m.bounds != r.span {
+			return nil, 0
+		}
+		for _, code := range m.codes {
+			highest = max(highest, code)
+		}
+	}
+	marks = make([]uint32, highest+1)
+	for _, m := range r.marks {
+		bit := uint32(1) << m.bit
+		if m.codes != nil {
+			for _, code := range m.codes {
+				marks[code] |= bit
+			}
+			continue
+		}
+		other |= bit
+		for code := range marks {
+			marks[code] |= bit
+		}
+	}
+	return marks, other
+}
+
+// markBits has a bit for each mark that holds of a row.
+func (c *compiler) markBits(r *reads) string {
+	var parts []string
+	for _, m := range r.marks {
+		parts = append(parts, c.markBit(r, m))
+	}
+	return "(" + strings.Join(parts, " | ") + ")::UINTEGER"
+}
+
+// markBit is the mark's bit, or 0. What holds of all rows that are read is not asked.
+func (c *compiler) markBit(r *reads, m readMark) string {
+	var conditions []string
+	if m.codes != nil && (r.every || !slices.Equal(slices.Sorted(slices.Values(m.codes)), r.codes)) {
+		conditions = append(conditions, inList("e.name", m.codes))
+	}
+	span := m.bounds
+	if span.From == r.span.From {
+		span.From = math.MinInt64
+	}
+	if span.To == r.span.To {
+		span.To = math.MaxInt64
+	}
+	if text := span.sql(); text != "true" {
+		conditions = append(conditions, text)
+	}
+	if m.where != nil {
+		event := c.event
+		if len(m.codes) == 1 {
+			c.event = m.codes[0]
+		}
+		conditions = append(conditions, c.predicate(m.where, true))
+		c.event = event
+	}
+	if len(conditions) == 0 {
+		return fmt.Sprint(uint32(1) << m.bit)
+	}
+	return fmt.Sprintf("CASE WHEN %s THEN %d ELSE 0 END", strings.Join(conditions, " AND "), uint32(1)<<m.bit)
+}
