@@ -68,8 +68,12 @@ $(GOLANGCI):
 	mv bin/tools/golangci-lint $@
 
 .PHONY: bench
-bench: build ## Measure intake, pipeline, freshness and questions; takes some minutes
+bench: build bench/chdb/node_modules/.package-lock.json ## Measure intake, pipeline, freshness and questions; takes some minutes
 	go run ./bench
+
+.PHONY: bench-clickhouse
+bench-clickhouse: bench/chdb/node_modules/.package-lock.json ## Ask Weir and ClickHouse the same questions
+	go run ./bench -only questions,range
 
 .PHONY: fuzz
 fuzz: ## Fuzz everything that reads outside bytes, 30 s each

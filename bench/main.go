@@ -7,7 +7,7 @@
 // figures of one run. docs/performance.md says what they were and what bounds
 // them.
 //
-//	go run ./bench [-weir bin/weir] [-only intake,pipeline,freshness,questions,memory,growth] [-events 10000000] [-growth 20000000]
+//	go run ./bench [-weir bin/weir] [-only memory,intake,pipeline,freshness,questions,range,growth] [-events 10000000] [-people 200000] [-growth 20000000]
 package main
 
 import (
@@ -42,6 +42,7 @@ var sections = []struct {
 	{"pipeline", measurePipeline},
 	{"freshness", measureFreshness},
 	{"questions", measureQuestions},
+	{"range", measureRange},
 	{"growth", measureGrowth},
 }
 
@@ -49,6 +50,7 @@ type options struct {
 	binary  string
 	only    []string
 	events  int
+	people  int
 	growth  int
 	seconds time.Duration
 }
@@ -60,6 +62,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return loadProcess(ctx, args[1:], out)
 		case "collector":
 			return collectorProcess(ctx)
+		case "clickhouse":
+			return clickhouseProcess(args[1:], os.Stdin, out)
 		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -67,10 +71,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	only := flags.String("only", "", "sections to run, comma-separated; default all")
 	flags.StringVar(&o.binary, "weir", "bin/weir", "the server's binary")
 	flags.IntVar(&o.events, "events", 10_000_000, "events that questions are asked over")
+	flags.IntVar(&o.people, "people", 200_000, "people whose events they are")
 	flags.IntVar(&o.growth, "growth", 0, "events up to which the cost of an item is followed, for example 20000000; 0: not at all")
 	flags.DurationVar(&o.seconds, "time", 10*time.Second, "how long each load lasts")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if o.events < 1 || o.people < 1 {
+		return errors.New("-events and -people must be at least 1")
 	}
 	if *only != "" {
 		o.only = strings.Split(*only, ",")
