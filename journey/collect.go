@@ -160,62 +160,89 @@ func (c *collector) add(b *Block) error {
 }
 
 // persons are the rows by person, in the order of the persons' numbers. The
-// collector is empty afterwards.
+// collector is empty afterwards. While the events of one shelf are looked at, the next
+// one is put in order.
 func (c *collector) persons() iter.Seq2[uint32, []Event] {
 	return func(yield func(uint32, []Event) bool) {
-		var sorted []Event
-		ends := make([]int, c.width)
-		for shelf := range c.shelves {
-			if c.used[shelf] == 0 {
-				continue
-			}
-			first := uint32(shelf) * c.width
-			sorted = c.place(shelf, sorted, ends)
-			start := 0
-			for n, end := range ends {
-				if end == start {
+		ready, free, over := make(chan *shelf), make(chan *shelf, 2), make(chan struct{})
+		for range 2 {
+			free <- &shelf{ends: make([]int, c.width)}
+		}
+		go func() {
+			defer close(ready)
+			for n := range c.shelves {
+				if c.used[n] == 0 {
 					continue
 				}
-				events := sorted[start:end]
-				start = end
-				c.sort(events)
-				if !yield(first+uint32(n), events) {
+				select {
+				case o := <-free:
+					c.place(n, o)
+					ready <- o
+				case <-over:
 					return
 				}
 			}
+		}()
+		defer func() {
+			close(over)
+			for range ready { // what is under way ends
+			}
+		}()
+		for o := range ready {
+			start := 0
+			for n, end := range o.ends {
+				if end != start && !yield(o.first+uint32(n), o.events[start:end]) {
+					return
+				}
+				start = end
+			}
+			free <- o
 		}
 	}
 }
 
-// place empties a shelf into a slice, by person, and says where each person's rows
-// end.
-func (c *collector) place(shelf int, into []Event, ends []int) []Event {
-	rows, first := c.used[shelf], uint32(shelf)*c.width
-	if cap(into) < rows {
-		into = make([]Event, rows+rows/4)
+// shelf is the events of a shelf by person, each person's in order.
+type shelf struct {
+	first  uint32 // person
+	events []Event
+	ends   []int // of each person's events
+}
+
+// place empties a shelf and puts its events in order.
+func (c *collector) place(n int, o *shelf) {
+	rows := c.used[n]
+	o.first = uint32(n) * c.width
+	if cap(o.events) < rows {
+		o.events = make([]Event, rows+rows/4)
 	}
-	into = into[:rows]
-	clear(ends)
+	o.events = o.events[:rows]
+	clear(o.ends)
 	each := func(do func(*Event)) {
-		for i, box := range c.shelves[shelf] {
-			for n := range box[:min(boxSize, rows-i*boxSize)] {
-				do(&box[n])
+		for i, box := range c.shelves[n] {
+			for k := range box[:min(boxSize, rows-i*boxSize)] {
+				do(&box[k])
 			}
 		}
 	}
-	each(func(e *Event) { ends[e.person-first]++ })
+	each(func(e *Event) { o.ends[e.person-o.first]++ })
 	total := 0
-	for n, count := range ends { // the beginnings, which become the ends below
-		ends[n] = total
+	for k, count := range o.ends { // the beginnings, which become the ends below
+		o.ends[k] = total
 		total += count
 	}
 	each(func(e *Event) {
-		end := &ends[e.person-first]
-		into[*end] = *e
+		end := &o.ends[e.person-o.first]
+		o.events[*end] = *e
 		*end++
 	})
-	c.shelves[shelf], c.used[shelf] = nil, 0
-	return into
+	c.shelves[n], c.used[n] = nil, 0
+	start := 0
+	for _, end := range o.ends {
+		if end > start+1 {
+			c.sort(o.events[start:end])
+		}
+		start = end
+	}
 }
 
 // sort puts a person's rows in the order of Event. They come in a few runs that are in

@@ -211,7 +211,7 @@ func (q *series) fromUnique() string {
 func (q *series) joins() string {
 	join := ""
 	if q.people {
-		join = fmt.Sprintf(" LEFT JOIN (SELECT i.identity, t.* FROM %[1]s.identities i JOIN %[1]s.people t ON t.person = i.person) p ON p.identity = e.identity", q.schema)
+		join = fmt.Sprintf(" JOIN (SELECT i.identity, t.* FROM %[1]s.identities i LEFT JOIN %[1]s.people t ON t.person = i.person) p ON p.identity = e.identity", q.schema)
 	}
 	for _, g := range q.groups {
 		join += g.join
