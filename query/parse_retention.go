@@ -1,6 +1,10 @@
 package query
 
-import "github.com/weirhq/weir"
+import (
+	"time"
+
+	"github.com/weirhq/weir"
+)
 
 // MaxPeriods bounds the periods of retention after period 0.
 const MaxPeriods = 366
@@ -18,7 +22,8 @@ func (p *parser) retention(n *node) *Retention {
 		OnOrAfter: p.which(n, "mode", "on", "on", "on_or_after") == 1,
 		Rolling:   p.which(n, "clock", "calendar", "calendar", "rolling") == 1,
 		Width:     map[Interval]weir.Micros{Hour: anHour, Day: aDay, Week: 7 * aDay, Month: 30 * aDay}[c.Interval],
-		Now:       weir.MicrosOf(p.now),
+		// To the minute, so that a question that is asked again is the same one.
+		Now: weir.MicrosOf(p.now.Truncate(time.Minute)),
 	}
 	if n.get("start") == nil {
 		p.fail(n.child("start"), `start is required: the event that puts people into a cohort, {"event": …}.`)

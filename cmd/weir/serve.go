@@ -101,6 +101,10 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 		// Less collecting for some memory: what a batch makes is garbage soon.
 		debug.SetGCPercent(300)
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		// But more again when a question holds many rows.
+		debug.SetMemoryLimit(max(int64(c.Memory), 256<<20))
+	}
 	logger := slog.New(slog.NewTextHandler(t.err, nil))
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

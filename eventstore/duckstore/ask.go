@@ -84,8 +84,8 @@ func (r *reader) answer(ctx context.Context, plan *query.Plan) (*query.Answer, e
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	memory := r.store.options.Memory / 4
-	return journey.Answer(ctx, plan, r.newFeed(memory/4), memory)
+	memory := r.store.options.Memory / 2 // the other half is the engine's
+	return journey.Answer(ctx, plan, r.newFeed(memory/8), memory)
 }
 
 // nameUsers says who the persons of an explanation are.

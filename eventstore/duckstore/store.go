@@ -38,7 +38,7 @@ type Options struct {
 	// used or not: see docs/adr/0003-event-table.md.
 	Columns int
 	// CheckpointBytes is how long a workspace's write-ahead log may grow; default
-	// 32 MB, about a hundred thousand events. A checkpoint holds up writes for
+	// 64 MB, about two hundred thousand events. A checkpoint holds up writes for
 	// a second or two per million rows written since the last one; this bounds how
 	// long. Twice as often costs a quarter more of the processors, because the last
 	// rows of a table are compressed again each time.
