@@ -7,7 +7,7 @@
 // figures of one run. docs/performance.md says what they were and what bounds
 // them.
 //
-//	go run ./bench [-weir bin/weir] [-only memory,intake,pipeline,freshness,questions,range,growth] [-events 10000000] [-people 200000] [-growth 20000000]
+//	go run ./bench [-weir bin/weir] [-only memory,intake,pipeline,freshness,busy,questions,range,growth] [-events 10000000] [-people 200000] [-growth 20000000]
 package main
 
 import (
@@ -41,6 +41,7 @@ var sections = []struct {
 	{"intake", measureIntake},
 	{"pipeline", measurePipeline},
 	{"freshness", measureFreshness},
+	{"busy", measureBusy},
 	{"questions", measureQuestions},
 	{"range", measureRange},
 	{"growth", measureGrowth},

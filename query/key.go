@@ -1,10 +1,12 @@
 package query
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"hash"
 	"reflect"
+	"slices"
 )
 
 // Key is the same for plans that mean the same question, and for no others: what an
@@ -17,7 +19,7 @@ func (p *Plan) Key() [sha256.Size]byte {
 }
 
 // writeKey writes a value so that no two values are written alike: with its type, which
-// tells predicates apart, and with the number of what it holds.
+// tells predicates apart, and with the number of what it holds. Keys of maps are texts.
 func writeKey(h hash.Hash, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Invalid:
@@ -38,6 +40,15 @@ func writeKey(h hash.Hash, v reflect.Value) {
 		fmt.Fprintf(h, "%s[%d:", v.Type(), v.Len())
 		for i := range v.Len() {
 			writeKey(h, v.Index(i))
+		}
+		fmt.Fprint(h, "];")
+	case reflect.Map:
+		keys := v.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return cmp.Compare(a.String(), b.String()) })
+		fmt.Fprintf(h, "%s[%d:", v.Type(), v.Len())
+		for _, key := range keys {
+			writeKey(h, key)
+			writeKey(h, v.MapIndex(key))
 		}
 		fmt.Fprint(h, "];")
 	case reflect.String:

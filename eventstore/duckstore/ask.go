@@ -3,9 +3,11 @@ package duckstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
 
@@ -32,7 +34,7 @@ func (s *Store) Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) 
 		}
 		return w.look(ctx, func(tx *reader) (err error) {
 			if answer, err = tx.answer(ctx, plan); err != nil {
-				return tooLarge(err)
+				return err
 			}
 			answer.AsOf = tx.asOf
 			if err = tx.nameUsers(ctx, answer); err == nil && plan.SQL == nil { // which may ask for the time
@@ -42,7 +44,7 @@ func (s *Store) Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) 
 		})
 	})
 	if err != nil {
-		return nil, err
+		return nil, tooLarge(err)
 	}
 	took := s.options.Now().Sub(start)
 	s.metrics.questions.Observe(took.Seconds())
@@ -61,7 +63,7 @@ func (w *workspace) committed() int64 {
 // tooLarge makes an error of the memory one of the question.
 func tooLarge(err error) error {
 	var d *duckdb.Error
-	if errors.Is(err, journey.ErrTooLarge) || errors.As(err, &d) && d.Type == duckdb.ErrorTypeOutOfMemory {
+	if errors.Is(err, journey.ErrTooLarge) || errors.As(err, &d) && isOutOfMemory(d) {
 		return &weir.Error{Code: query.CodeTooLarge, Message: "The question needs more memory than it may have. Ask for a shorter range, with more filters, or without a breakdown; or give the server more with --memory.", Err: err}
 	}
 	return err
@@ -114,6 +116,12 @@ func (r *reader) nameUsers(ctx context.Context, answer *query.Answer) error {
 	return nil
 }
 
+// isOutOfMemory reports whether the engine has no memory left for a statement. The driver
+// wraps the error of one that runs already into one of another type.
+func isOutOfMemory(d *duckdb.Error) bool {
+	return d.Type == duckdb.ErrorTypeOutOfMemory || strings.Contains(d.Msg, "Out of Memory Error")
+}
+
 // reader is a transaction that sees the file as one commit left it.
 type reader struct {
 	*workspace
@@ -135,20 +143,34 @@ func (w *workspace) look(ctx context.Context, fn func(*reader) error) (err error
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
+	defer func() {
+		if e := conn.Close(); !errors.Is(e, sql.ErrConnDone) { // which it is once it is discarded
+			err = errors.Join(err, e)
+		}
+	}()
 	r := &reader{workspace: w, conn: conn}
 	if err := r.begin(ctx); err != nil {
+		discard(conn)
 		return err
 	}
 	defer func() {
-		if _, e := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); e != nil && err == nil {
-			err = fmt.Errorf("end: %w", e)
+		if _, e := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); e != nil {
+			discard(conn)
+			if err == nil {
+				err = fmt.Errorf("end: %w", e)
+			}
 		}
 	}()
 	number, back := w.engine.census.lend(r.persons)
 	defer back()
 	r.census = number
 	return fn(r)
+}
+
+// discard keeps a connection out of the pool: its transaction may not have ended, and
+// whoever got it next could begin none.
+func discard(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // its error is the one given
 }
 
 // begin begins the transaction. Its first look at the file decides which commit it

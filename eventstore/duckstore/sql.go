@@ -38,8 +38,16 @@ func (r *reader) sql(ctx context.Context, q *query.SQL) (*query.Answer, error) {
 	if err != nil {
 		return nil, errors.Join(statementError(err), rows.Close())
 	}
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, errors.Join(statementError(err), rows.Close())
+	}
 	answer.Columns = columns
+	size := 0
 	err = scan(rows, func() error {
+		if answer.Truncated {
+			return nil
+		}
 		values := make([]any, len(columns))
 		into := make([]any, len(columns))
 		for i := range values {
@@ -49,7 +57,12 @@ func (r *reader) sql(ctx context.Context, q *query.SQL) (*query.Answer, error) {
 			return err
 		}
 		for i, v := range values {
-			values[i] = plain(v)
+			values[i] = plainOf(types[i].DatabaseTypeName(), v)
+			size += weight(values[i])
+		}
+		if size > maxAnswer {
+			answer.Truncated = true
+			return nil
 		}
 		answer.Rows = append(answer.Rows, values)
 		return nil
@@ -57,10 +70,34 @@ func (r *reader) sql(ctx context.Context, q *query.SQL) (*query.Answer, error) {
 	if err != nil {
 		return nil, statementError(err)
 	}
+	if answer.Truncated && len(answer.Rows) == 0 {
+		return nil, refuse("a row of its answer has more than %d MB.", maxAnswer>>20)
+	}
 	if len(answer.Rows) > q.Rows {
 		answer.Rows, answer.Truncated = answer.Rows[:q.Rows], true
 	}
 	return answer, nil
+}
+
+// maxAnswer is how many bytes the values of an answer may have; rows behind them are cut.
+const maxAnswer = 32 << 20
+
+// weight is about how many bytes a value has in the answer.
+func weight(v any) int {
+	total := 8
+	switch v := v.(type) {
+	case string:
+		total += len(v)
+	case []any:
+		for _, one := range v {
+			total += weight(one)
+		}
+	case map[string]any:
+		for name, one := range v {
+			total += len(name) + weight(one)
+		}
+	}
+	return total
 }
 
 // statementError makes an error of the engine about a statement one of the question,
@@ -68,14 +105,20 @@ func (r *reader) sql(ctx context.Context, q *query.SQL) (*query.Answer, error) {
 func statementError(err error) error {
 	var d *duckdb.Error
 	if !errors.As(err, &d) {
+		// The driver has no type of Go for some of the engine's, and no type of error for that.
+		if text := err.Error(); strings.Contains(text, "unsupported data type") || strings.Contains(text, "type not supported") {
+			return refuse("a column has a type that the answer cannot hold; write CAST(… AS VARCHAR) around it.")
+		}
 		return err
 	}
-	switch d.Type {
-	case duckdb.ErrorTypeOutOfMemory:
+	if isOutOfMemory(d) {
 		return &weir.Error{Code: query.CodeInvalid, Field: "sql", Message: "The statement needs more memory than it may have. Read fewer rows or columns, or group by fewer values."}
+	}
+	switch d.Type {
 	case duckdb.ErrorTypeParser, duckdb.ErrorTypeSyntax, duckdb.ErrorTypeBinder, duckdb.ErrorTypeCatalog, duckdb.ErrorTypeConversion,
 		duckdb.ErrorTypeOutOfRange, duckdb.ErrorTypeInvalidInput, duckdb.ErrorTypeMismatchType, duckdb.ErrorTypeExpression, duckdb.ErrorTypeDivideByZero,
-		duckdb.ErrorTypeNotImplemented, duckdb.ErrorTypeExecutor, duckdb.ErrorTypeParameterNotResolved, duckdb.ErrorTypeParameterNotAllowed, duckdb.ErrorTypeDecimal:
+		duckdb.ErrorTypeNotImplemented, duckdb.ErrorTypeExecutor, duckdb.ErrorTypeParameterNotResolved, duckdb.ErrorTypeParameterNotAllowed, duckdb.ErrorTypeDecimal,
+		duckdb.ErrorTypePermission:
 		return refuse("%s", d.Msg)
 	}
 	return err
@@ -88,6 +131,9 @@ func refuse(format string, args ...any) error {
 
 // permit refuses what is not one SELECT over the workspace's own tables.
 func (r *reader) permit(ctx context.Context, text string) error {
+	if err := permitCases(text); err != nil {
+		return err
+	}
 	var serialized string
 	if err := r.conn.QueryRowContext(ctx, "SELECT json_serialize_sql($1::VARCHAR)::VARCHAR", text).Scan(&serialized); err != nil {
 		return statementError(err)
@@ -100,7 +146,7 @@ func (r *reader) permit(ctx context.Context, text string) error {
 		} `json:"statements"`
 	}
 	if err := json.Unmarshal([]byte(serialized), &tree); err != nil {
-		return fmt.Errorf("read syntax tree: %w", err)
+		return refuse("its syntax tree cannot be read (%v); write it shorter.", err)
 	}
 	switch {
 	case tree.Error:
@@ -108,100 +154,7 @@ func (r *reader) permit(ctx context.Context, text string) error {
 	case len(tree.Statements) != 1:
 		return refuse("it must be one SELECT; these are %d statements.", len(tree.Statements))
 	}
-	return permitNode(tree.Statements[0].Node, nil)
-}
-
-// ownTableNames are what a statement may read.
-var ownTableNames = []string{"events", "users", "sessions", "orders"}
-
-// permitNode looks through a part of a syntax tree. defined are the names that WITH
-// defines around it.
-func permitNode(node any, defined []string) error {
-	switch n := node.(type) {
-	case []any:
-		for _, part := range n {
-			if err := permitNode(part, defined); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		defined, err := definedBy(n, defined)
-		if err != nil {
-			return err
-		}
-		if err := permitOne(n, defined); err != nil {
-			return err
-		}
-		for _, part := range n {
-			if err := permitNode(part, defined); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// definedBy adds the names of a node's WITH.
-func definedBy(n map[string]any, defined []string) ([]string, error) {
-	with, _ := n["cte_map"].(map[string]any)
-	entries, _ := with["map"].([]any)
-	for _, entry := range entries {
-		pair, _ := entry.(map[string]any)
-		name, _ := pair["key"].(string)
-		if slices.Contains(ownTableNames, strings.ToLower(name)) {
-			return nil, refuse("WITH may not define %q, which is a table.", name)
-		}
-		defined = append(slices.Clip(defined), strings.ToLower(name))
-	}
-	return defined, nil
-}
-
-// permitOne looks at one node. Types that it does not know are refused where they could
-// be a table.
-func permitOne(n map[string]any, defined []string) error {
-	kind, _ := n["type"].(string)
-	word := func(field string) string {
-		text, _ := n[field].(string)
-		return strings.ToLower(text)
-	}
-	switch kind {
-	case "BASE_TABLE":
-		if word("catalog_name") != "" || word("schema_name") != "" {
-			return refuse("tables are named without a schema: %s.", strings.Join(ownTableNames, ", "))
-		}
-		if name := word("table_name"); !slices.Contains(ownTableNames, name) && !slices.Contains(defined, name) {
-			return refuse("there is no table %q; there are %s.", name, strings.Join(ownTableNames, ", "))
-		}
-	case "TABLE_FUNCTION":
-		call, _ := n["function"].(map[string]any)
-		name, _ := call["function_name"].(string)
-		if !slices.Contains([]string{"unnest", "range", "generate_series"}, strings.ToLower(name)) {
-			return refuse("the table function %q is not allowed; unnest, range and generate_series are.", name)
-		}
-	case "SHOW_REF", "DELIM_GET", "COLUMN_DATA", "BOUND_TABLE_REF", "PIVOT":
-		return refuse("it may not have %s.", strings.ToLower(kind))
-	}
-	class := word("class")
-	if class == "parameter" {
-		return refuse("it may not have parameters; write the values out.")
-	}
-	if class == "function" || class == "window" {
-		name := word("function_name")
-		if word("catalog") != "" || word("schema") != "" && word("schema") != "main" {
-			return refuse("functions are named without a schema.")
-		}
-		if slices.Contains(forbiddenFunctions, name) {
-			return refuse("the function %q is not allowed.", name)
-		}
-	}
-	return nil
-}
-
-// forbiddenFunctions tell of the machine, of other workspaces, or do something.
-var forbiddenFunctions = []string{
-	"current_catalog", "current_connection_id", "current_database", "current_query", "current_query_id", "current_role", "current_schema",
-	"current_schemas", "current_setting", "current_transaction_id", "current_user", "currval", "getenv", "getvariable", "in_search_path", "json_execute_serialized_sql",
-	"nextval", "people_in", "session_user", "sleep_ms", "txid_current", "user", "version", "write_log",
+	return (&permission{}).node(tree.Statements[0].Node, nil, nesting{})
 }
 
 // ownTables defines the tables of a statement.
@@ -212,7 +165,7 @@ func (r *reader) ownTables() string {
 	c := &compiler{catalogue: r.catalogue, schema: r.schema, args: &args, literal: true}
 	names := make([]string, 0, len(r.catalogue.names))
 	for i, name := range r.catalogue.names {
-		names = append(names, fmt.Sprintf("WHEN %d THEN %s", i+1, quoteText(name)))
+		names = append(names, fmt.Sprintf("WHEN %d THEN %s", i+1, quoteText(strings.ReplaceAll(name, "\x00", "\uFFFD"))))
 	}
 	name := "''"
 	if len(names) > 0 {
@@ -253,11 +206,12 @@ func (c *compiler) propertyColumns(l *layout, alias string, event uint32, fixed 
 	slices.SortFunc(all, func(a, b property) int { return cmp.Compare(a.name, b.name) })
 	var out strings.Builder
 	for _, p := range all {
-		column := p.name
+		name := strings.ReplaceAll(p.name, "\x00", "\uFFFD") // a statement ends at its first zero byte
+		column := name
 		for n := 1; taken[strings.ToLower(column)]; n++ {
-			column = "property_" + p.name
+			column = "property_" + name
 			if n > 1 {
-				column = fmt.Sprintf("property_%s_%d", p.name, n)
+				column = fmt.Sprintf("property_%s_%d", name, n)
 			}
 		}
 		taken[strings.ToLower(column)] = true
@@ -282,7 +236,27 @@ func propertyColumn(sources []source) string {
 		}
 		values = append(values, value)
 	}
-	return "coalesce(" + strings.Join(values, ", ") + ")"
+	// A zero byte, which would end the statement, can only be in a text between quotes.
+	return strings.ReplaceAll("coalesce("+strings.Join(values, ", ")+")", "\x00", "' || chr(0) || '")
+}
+
+// plainOf is a column's value as JSON has it.
+func plainOf(typ string, v any) any {
+	switch v := v.(type) {
+	case time.Time:
+		switch typ {
+		case "DATE":
+			return v.UTC().Format(time.DateOnly)
+		case "TIME":
+			return v.UTC().Format("15:04:05.999999")
+		}
+	case []byte:
+		if typ == "UUID" && len(v) == len(duckdb.UUID{}) {
+			id := duckdb.UUID(v)
+			return id.String()
+		}
+	}
+	return plain(v)
 }
 
 // plain is a value of the engine as JSON has it.
@@ -294,6 +268,16 @@ func plain(v any) any {
 		return base64.StdEncoding.EncodeToString(v)
 	case duckdb.Decimal:
 		return v.Float64()
+	case duckdb.Union:
+		return plain(v.Value)
+	case duckdb.Interval:
+		return fmt.Sprintf("%d months %d days %d microseconds", v.Months, v.Days, v.Micros)
+	case duckdb.OrderedMap:
+		out := make(map[string]any, v.Len())
+		for i, key := range v.Keys() {
+			out[fmt.Sprint(plain(key))] = plain(v.Values()[i])
+		}
+		return out
 	case *big.Int:
 		return v.String()
 	case int64:
