@@ -142,6 +142,9 @@ func (c *collector) add(b *Block) error {
 	}
 	values := int32(0)
 	for i, person := range b.Person {
+		if b.Marks[i] == 0 {
+			continue
+		}
 		if len(b.Texts) > 0 {
 			for n, column := range b.Texts {
 				c.scratch[n] = column[i]

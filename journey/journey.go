@@ -49,7 +49,7 @@ type Block struct {
 	Person  []uint32 // to whom the row belongs now
 	At      []int64  // microseconds
 	Session []uint32 // 0: none
-	Marks   []uint32 // bit i: Request.Marks[i] holds
+	Marks   []uint32 // bit i: Request.Marks[i] holds; 0: the row is none of the request's
 	// Texts has a column for each of Request.Texts: Source's number for the text, or
 	// NoText where the event has no such property, or null.
 	Texts [][]int32

@@ -42,7 +42,8 @@ func (s *feed) Rows(ctx context.Context, r *journey.Request, part, parts int, si
 	}
 	b := &journey.Block{Texts: make([][]int32, len(r.Texts))}
 	return s.chunks(ctx, statement.text, args, func(c *chunk) error {
-		b.At, b.Session, b.Marks = column[int64](c, 1), column[uint32](c, 2), statement.marks(column[uint32](c, 3))
+		b.At, b.Session = column[int64](c, 1), column[uint32](c, 2)
+		b.Marks = statement.marks(column[uint32](c, 3), b.At)
 		b.Person = slices.Grow(b.Person[:0], c.rows)
 		for _, identity := range column[uint32](c, 0) {
 			person, _ := s.persons.of(identity)
@@ -179,15 +180,17 @@ func (s *feed) numbers(c *chunk, i int, into []int32) ([]int32, error) {
 // rowsStatement gives rows of identity, time, session, marks, and the texts.
 type rowsStatement struct {
 	text string
-	// byName has the marks of each event, by code, if the name alone decides: then the
-	// column of marks has the code. Events behind its end have other.
+	// byName has the marks of each event, by code, if nothing but the name and the time
+	// decides: then the column of marks has the code. Events behind its end have other.
 	byName []uint32
 	other  uint32
-	made   []uint32 // of the chunk at hand; used again
+	// timed are marks whose span is not that of all rows.
+	timed []readMark
+	made  []uint32 // of the chunk at hand; used again
 }
 
 // marks are those of a column of the statement.
-func (s *rowsStatement) marks(column []uint32) []uint32 {
+func (s *rowsStatement) marks(column []uint32, at []int64) []uint32 {
 	if s.byName == nil {
 		return column
 	}
@@ -198,6 +201,14 @@ func (s *rowsStatement) marks(column []uint32) []uint32 {
 			m = s.byName[code]
 		}
 		s.made = append(s.made, m)
+	}
+	for _, t := range s.timed {
+		from, to, bit := int64(t.From), int64(t.To), uint32(1)<<t.bit
+		for i, time := range at {
+			if time < from || time >= to {
+				s.made[i] &^= bit
+			}
+		}
 	}
 	return s.made
 }
@@ -216,6 +227,11 @@ func (s *feed) compile(r *journey.Request, part, parts int) (statement *rowsStat
 	columns := []string{"e.identity", "e.ts", "e.session"}
 	if statement.byName, statement.other = reads.byName(); statement.byName != nil {
 		columns = append(columns, "e.name m")
+		for _, m := range reads.marks {
+			if m.bounds != reads.span {
+				statement.timed = append(statement.timed, m)
+			}
+		}
 	} else {
 		columns = append(columns, c.markBits(reads)+" m")
 	}
@@ -339,11 +355,11 @@ func (r *reads) only() uint32 {
 }
 
 // byName are the marks of each event that is read, by code, and those of others, if
-// nothing but the name decides; else it is nil.
+// nothing but the name and the time decides; else it is nil.
 func (r *reads) byName() (marks []uint32, other uint32) {
 	highest := uint32(0)
 	for _, m := range r.marks {
-		if m.where != nil || m.bounds != r.span {
+		if m.where != nil {
 			return nil, 0
 		}
 		for _, code := range m.codes {
