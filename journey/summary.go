@@ -82,48 +82,47 @@ func foldSummaries(ctx context.Context, f fold, t *Texts, memory int64) (done bo
 	return true, nil
 }
 
-// adder makes summaries of rows, for persons by number.
+// adder makes summaries of rows, for persons by number. All that is known of a person
+// lies together, since rows come in no order and each looks at another person: a cell
+// for each mark, of the count, the first time and the words of buckets.
 type adder struct {
-	marks, words, persons int
-	buckets               bucketFinder
-	counts                []int64 // by person and mark
-	firsts                []weir.Micros
-	bits                  []uint64 // by person, mark and word
-	sums                  []summary
+	marks, cell, persons int
+	buckets              bucketFinder
+	cells                []uint64
+	sums                 []summary
 }
 
 func newAdder(marks int, edges []weir.Micros) *adder {
-	a := &adder{marks: marks, sums: make([]summary, marks)}
+	a := &adder{marks: marks, cell: 2, sums: make([]summary, marks)}
 	if len(edges) > 1 {
-		a.buckets, a.words = newBucketFinder(edges), (len(edges)-1+63)/64
+		a.buckets, a.cell = newBucketFinder(edges), 2+(len(edges)-1+63)/64
 	}
 	return a
 }
 
 // grow makes room for so many persons, if the memory allows it.
 func (a *adder) grow(persons int, memory int64) bool {
-	if int64(persons)*int64(a.marks)*int64(16+8*a.words) > memory {
+	if int64(persons)*int64(a.marks)*int64(8*a.cell) > memory {
 		return false
 	}
-	a.persons = persons
-	a.counts, a.firsts = make([]int64, persons*a.marks), make([]weir.Micros, persons*a.marks)
-	a.bits = make([]uint64, persons*a.marks*a.words)
+	a.persons, a.cells = persons, make([]uint64, persons*a.marks*a.cell)
 	return true
 }
 
 // add adds a row.
 func (a *adder) add(person int, at weir.Micros, marks uint32) {
 	bucket := -1
-	if a.words > 0 {
+	if a.cell > 2 {
 		bucket = a.buckets.of(at)
 	}
 	for ; marks != 0; marks &= marks - 1 {
-		i := person*a.marks + bits.TrailingZeros32(marks)
-		if a.counts[i]++; a.counts[i] == 1 || at < a.firsts[i] {
-			a.firsts[i] = at
+		i := (person*a.marks + bits.TrailingZeros32(marks)) * a.cell
+		cell := a.cells[i : i+a.cell]
+		if cell[0]++; cell[0] == 1 || at < weir.Micros(cell[1]) {
+			cell[1] = uint64(at)
 		}
 		if bucket >= 0 {
-			a.bits[i*a.words+bucket/64] |= 1 << (bucket % 64)
+			cell[2+bucket/64] |= 1 << (bucket % 64)
 		}
 	}
 }
@@ -132,9 +131,10 @@ func (a *adder) add(person int, at weir.Micros, marks uint32) {
 // was any row.
 func (a *adder) of(person int) (sums []summary, met bool) {
 	for mark := range a.sums {
-		i := person*a.marks + mark
-		a.sums[mark] = summary{a.counts[i], a.firsts[i], a.bits[i*a.words : (i+1)*a.words]}
-		met = met || a.counts[i] > 0
+		i := (person*a.marks + mark) * a.cell
+		cell := a.cells[i : i+a.cell]
+		a.sums[mark] = summary{int64(cell[0]), weir.Micros(cell[1]), cell[2:]}
+		met = met || cell[0] > 0
 	}
 	return a.sums, met
 }
@@ -144,8 +144,7 @@ func (a *adder) one(events []Event) []summary {
 	if a.persons == 0 {
 		a.grow(1, math.MaxInt64)
 	}
-	clear(a.counts)
-	clear(a.bits)
+	clear(a.cells)
 	for i := range events {
 		a.add(0, events[i].At, events[i].Marks)
 	}
