@@ -51,7 +51,7 @@ test-services: build e2e/node_modules/.package-lock.json ## Run the tests that n
 	@command -v chromium >/dev/null || { echo "Chromium is missing: install Debian's package chromium"; exit 1; }
 	npm --prefix sdk run test:browser
 	npm --prefix e2e test
-	go test -count=1 -timeout 20m -run 'Crash|Term|PowerLoss|FullDisk' -v ./cmd/weir
+	go test -count=1 -timeout 20m -run 'Crash|Term|PowerLoss|FullDisk|Memory' -v ./cmd/weir
 
 .PHONY: lint
 lint: $(GOLANGCI) web/node_modules/.package-lock.json sdk/node_modules/.package-lock.json e2e/node_modules/.package-lock.json ## Check style and types of all code

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -25,10 +24,6 @@ func layouts() [7]string {
 	}
 }
 
-// maxSeconds tells numbers since 1970 apart by their size: up to here they are
-// seconds (the year 5138), a thousand times that milliseconds, and so on.
-const maxSeconds = 1e11
-
 // instant reads a time: a text in one of the layouts, or a number of seconds,
 // milliseconds or microseconds since 1970. It is not ok before 1971.
 func instant(value []byte) (at weir.Micros, ok bool) {
@@ -38,8 +33,8 @@ func instant(value []byte) (at weir.Micros, ok bool) {
 	}
 	text = strings.TrimSpace(text)
 	if number, err := strconv.ParseFloat(text, 64); err == nil {
-		at = fromNumber(number)
-		return at, at >= item.Earliest
+		at, ok = protocol.Since1970(number)
+		return at, ok && at >= item.Earliest
 	}
 	if !quoted {
 		return 0, false
@@ -56,17 +51,4 @@ func instant(value []byte) (at weir.Micros, ok bool) {
 		return at, at >= item.Earliest
 	}
 	return 0, false
-}
-
-// fromNumber is zero for what is too large, and for NaN.
-func fromNumber(number float64) weir.Micros {
-	switch size := math.Abs(number); {
-	case size < maxSeconds:
-		return weir.Micros(math.Round(number * 1e6))
-	case size < maxSeconds*1e3:
-		return weir.Micros(math.Round(number * 1e3))
-	case size < maxSeconds*1e6:
-		return weir.Micros(number)
-	}
-	return 0
 }

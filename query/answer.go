@@ -138,8 +138,9 @@ type StepAnswer struct {
 	FromStart    Real `json:"from_start"`
 	FromPrevious Real `json:"from_previous"`
 	// The time since the step before it in the way, in seconds, over the ways that are
-	// counted at this step; null at the first step and of none. The average is the sum in whole microseconds,
-	// divided once; the median of an even number is the mean of the two in the middle.
+	// counted at this step; null at the first step and of none. The average is the sum in
+	// whole microseconds, divided once; the median of an even number is the mean of the two
+	// in the middle.
 	AvgSeconds    Real `json:"avg_seconds"`
 	MedianSeconds Real `json:"median_seconds"`
 }

@@ -56,12 +56,13 @@ type Span struct{ From, To weir.Micros }
 //
 // # What is counted
 //
-// An attempt is all ways with the same start. The start is e1; with Unordered the
-// first in time, any event that matches a step. Equal starts in time are one
-// attempt for times, so starts are told apart by their time alone. An attempt's way is the deepest of it; among these the
-// one that is decided first: of the ways to reach step 2 the earliest (an optional
-// step is rather taken than left out, if it comes before what is taken for the next), and so on. What
-// it tells, besides its depth, is the time of each step that is in it.
+// An attempt is all ways with the same start. The start is e1; with Unordered the first in
+// time, any event that matches a step. Equal starts in time are one attempt for times, so
+// starts are told apart by their time alone. An attempt's way is the deepest of it; among
+// these the one that is decided first: of the ways to reach step 2 the earliest (an
+// optional step is rather taken than left out, if it comes before what is taken for the
+// next), and so on. What it tells, besides its depth, is the time of each step that is in
+// it.
 //
 // By users and sessions each stream counts once (with HoldConstant or AllSteps: of
 // the streams of one person or session with the same group, one): with EntryFirst
@@ -76,11 +77,17 @@ type Span struct{ From, To weir.Micros }
 //
 // A way of depth d counts at step i <= d if step i is in it.
 //
-// With LeaveFunnel a stream that has an exclusion's event where it would forbid a
-// way does not count at all. Each attempt of the stream is looked at, with the way
-// that it would have without exclusions, if no step up to After is missing in it but optional ones: the event
-// is later than that of the last step up to After in the way and, if the way is as deep as step Before,
-// earlier than that of the last step up to Before in it, else up to the end of the window.
+// Between ways that are alike in all this, the one counts whose events come first: events of
+// the same time stand in the order of the texts of the properties that the question reads
+// (the breakdown's, then HoldConstant), ascending by bytes, absent last, then of their
+// sessions. It decides the value of a breakdown.
+//
+// With LeaveFunnel a stream that has an exclusion's event where it would forbid a way does
+// not count at all. Each attempt of the stream is looked at, with the way that it would
+// have without exclusions, if no step up to After is missing in it but optional ones: the
+// event is later than that of the last step up to After in the way and, if the way is as
+// deep as step Before, earlier than that of the last step up to Before in it, else up to
+// the end of the window.
 type Funnel struct {
 	Range         Span
 	Steps         []Step // 2 to MaxSteps
@@ -190,10 +197,10 @@ const OtherGroup = "$other"
 // OnOrAfter it is n or any later period, without end. The start itself counts, in
 // period 0, if Return matches it.
 //
-// A cell is null while its period is not over for all of the cohort at Now: by the calendar, while the end
-// of bucket c+n is later than Now; with Rolling, while the end of c + (n+1)*Width
-// is. Average is the sum of returned people over the sum of sizes, of the cohorts
-// whose cell of that period is not null; null if these sizes are 0 in sum.
+// A cell is null while its period is not over for all of the cohort at Now: by the
+// calendar, while the end of bucket c+n is later than Now; with Rolling, while the end of c
+// + (n+1)*Width is. Average is the sum of returned people over the sum of sizes, of the
+// cohorts whose cell of that period is not null; null if these sizes are 0 in sum.
 //
 // With a breakdown the value is that of the own start; with OnUser the person's.
 // The answer has then Groups, each with cohorts and an average, besides those of
@@ -230,12 +237,13 @@ type Stickiness struct {
 	Cumulative bool
 }
 
-// Flows asks which ways people take. A path is made of the matching events of a
-// stream in Range, in order of time; events of the same time stand in order of
-// their node's text. Each is a node: its name, or the text form of the property
-// Node; events without that property are left out, and so are nodes of Exclude.
-// Streams are a person's events of one session, or with PerUser all of a person. A person's matching events
-// in Range without a session are a stream from each that comes more than Gap after the one before it, whether or not it is a node.
+// Flows asks which ways people take. A path is made of the matching events of a stream in
+// Range, in order of time; events of the same time stand in order of their node's text.
+// Each is a node: its name, or the text form of the property Node; events without that
+// property are left out, and so are nodes of Exclude. Streams are a person's events of one
+// session, or with PerUser all of a person. A person's matching events in Range without a
+// session are a stream from each that comes more than Gap after the one before it, whether
+// or not it is a node.
 //
 // With Start a path begins with the first node of that text, with End it ends with the last one; a
 // stream without such a node has no path. With End alone the path is the last
@@ -268,12 +276,11 @@ const ExitNode = "$exit"
 // matching event that has one that reads as a number (as Range in Compare has it;
 // a list does not); without, how many matching events each person has.
 //
-// Bins are equally wide from the least value to the greatest, Bins of them; a
-// value v is in bin floor((v-least)/width), the greatest in the last. If there are no more
-// than Bins different values, and all are whole, each has a bin of its own, from and to both
-// the value.
-// The answer has, besides the bins, count, min, max, average and median of the values (the mean
-// of the two in the middle if they are even in number).
+// Bins are equally wide from the least value to the greatest, Bins of them; a value v is in
+// bin floor((v-least)/width), the greatest in the last. If there are no more than Bins
+// different values, and all are whole, each has a bin of its own, from and to both the
+// value. The answer has, besides the bins, count, min, max, average and median of the
+// values (the mean of the two in the middle if they are even in number).
 type Distribution struct {
 	Match
 	Range    Span
@@ -307,21 +314,23 @@ type Explain struct {
 //
 // Touchpoints are the person's visits (sessions and first impressions) before it, at most
 // Lookback old, with AfterPrevious none that is not later than the person's previous
-// conversion: an order that is not cancelled, or an event of Goals, or one that Match chooses, whatever
-// the range.
+// conversion: an order that is not cancelled, or an event of Goals, or one that Match
+// chooses, whatever the range.
 //
-// A row is a value of By of the touchpoints: the channel as the workspace's mapping has
-// it, source, medium, campaign or landing page; nothing known is null. Conversions is the sum of
-// the touchpoints' parts in conversions (for participation a whole one each), ValueCents of their credits, Touchpoints how many they
-// are, and Roles which parts they play, whatever the model gives them; a visit counts there for each conversion that it led to. A
-// conversion is shared in whole billionths, as its value is in cents, so that parts add up exactly in any order. A conversion without
-// a touchpoint is in the row null, with all of its credit and no touchpoint. Rows
-// stand by value descending, then conversions descending, then by bytes, null last; the first [MaxLines] are
-// answered. The credits of one conversion sum to its value exactly, but for participation. Totals are of
-// all conversions, each counted once with its value, and of all their touchpoints.
+// A row is a value of By of the touchpoints: the channel as the workspace's mapping has it,
+// source, medium, campaign or landing page; nothing known is null. Conversions is the sum
+// of the touchpoints' parts in conversions (for participation a whole one each), ValueCents
+// of their credits, Touchpoints how many they are, and Roles which parts they play,
+// whatever the model gives them; a visit counts there for each conversion that it led to. A
+// conversion is shared in whole billionths, as its value is in cents, so that parts add up
+// exactly in any order. A conversion without a touchpoint is in the row null, with all of
+// its credit and no touchpoint. Rows stand by value descending, then conversions
+// descending, then by bytes, null last; the first [MaxLines] are answered. The credits of
+// one conversion sum to its value exactly, but for participation. Totals are of all
+// conversions, each counted once with its value, and of all their touchpoints.
 //
-// Explain lists the persons of the conversions of which the row with the key of its Group has a part; one that the
-// model gives nothing of is not among them.
+// Explain lists the persons of the conversions of which the row with the key of its Group
+// has a part; one that the model gives nothing of is not among them.
 type Attribution struct {
 	Match
 	Range         Span

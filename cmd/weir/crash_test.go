@@ -134,18 +134,7 @@ func (n *numbered) post(ctx context.Context, ids []string) bool {
 func (n *numbered) verify(t *testing.T) {
 	t.Helper()
 	s := n.server
-	s.eventually(2*time.Minute, "the queue is empty", func() error {
-		var usage struct {
-			QueueLag int `json:"queue_lag"`
-		}
-		if _, err := s.call("GET", "/api/v1/workspaces/"+testWorkspace+"/usage", nil, &usage); err != nil {
-			return err
-		}
-		if usage.QueueLag > 0 {
-			return fmt.Errorf("%d items wait", usage.QueueLag)
-		}
-		return nil
-	})
+	s.settled(2 * time.Minute)
 	logged, err := s.logged("custom_event")
 	if err != nil {
 		t.Fatal(err)

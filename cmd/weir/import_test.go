@@ -165,18 +165,7 @@ func exportSegment(t *testing.T, path string, from, count int) {
 // stored, each once, at the times that they had.
 func imported(t *testing.T, s *serverProcess, want int) {
 	t.Helper()
-	s.eventually(time.Minute, "all lines are stored", func() error {
-		var usage struct {
-			QueueLag int `json:"queue_lag"`
-		}
-		if _, err := s.call("GET", "/api/v1/workspaces/"+testWorkspace+"/usage", nil, &usage); err != nil {
-			return err
-		}
-		if usage.QueueLag > 0 {
-			return fmt.Errorf("%d items wait", usage.QueueLag)
-		}
-		return nil
-	})
+	s.settled(time.Minute)
 	logged, err := s.logged("custom_event")
 	if err != nil {
 		t.Fatal(err)

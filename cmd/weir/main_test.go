@@ -171,6 +171,23 @@ func (s *serverProcess) eventually(limit time.Duration, what string, try func() 
 	}
 }
 
+// settled waits until everything that was accepted is processed.
+func (s *serverProcess) settled(limit time.Duration) {
+	s.t.Helper()
+	s.eventually(limit, "the queue is empty", func() error {
+		var usage struct {
+			QueueLag int `json:"queue_lag"`
+		}
+		if _, err := s.call("GET", "/api/v1/workspaces/"+testWorkspace+"/usage", nil, &usage); err != nil {
+			return err
+		}
+		if usage.QueueLag > 0 {
+			return fmt.Errorf("%d items wait", usage.QueueLag)
+		}
+		return nil
+	})
+}
+
 // call makes a request with the secret key and reads the answer's JSON.
 func (s *serverProcess) call(method, path string, body any, answer any) (status int, err error) {
 	var reader io.Reader

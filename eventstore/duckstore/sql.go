@@ -186,8 +186,8 @@ func (r *reader) ownTables() string {
 }
 
 // propertyColumns are columns with the properties of a table, of one event or of any:
-// numbers if all values are, else texts. One that differs from another, or from a fixed column, only
-// in case has "property_" before its name, and if need be a number behind it.
+// numbers if all values are, else texts. One that differs from another, or from a fixed
+// column, only in case has "property_" before its name, and if need be a number behind it.
 func (c *compiler) propertyColumns(l *layout, alias string, event uint32, fixed ...string) string {
 	taken := map[string]bool{}
 	for _, name := range fixed {

@@ -113,8 +113,8 @@ func TestSQLReachesNothingElse(t *testing.T) {
 		"WITH a AS (SELECT * FROM w_other.events) SELECT * FROM a", "WITH RECURSIVE a AS (SELECT 1 x UNION ALL SELECT x + 1 FROM a, log) SELECT * FROM a LIMIT 1", "WITH events AS (SELECT 1) SELECT * FROM events",
 		"SELECT * FROM events e JOIN w_other.events o ON true", "SELECT * FROM (VALUES ((SELECT count(*) FROM log)))", "SELECT * FROM events, LATERAL (SELECT * FROM log)",
 		"PIVOT log ON kind", "SELECT * FROM (PIVOT w_other.events ON name)", "UNPIVOT log ON kind",
-		"INSERT INTO events VALUES (1)", "DELETE FROM events", "UPDATE events SET time = now()", "CREATE TABLE x (a INT)", "DROP TABLE events", "ATTACH 'x.duckdb'", "DETACH w_other", "COPY events TO '/tmp/x'",
-		"EXPORT DATABASE '/tmp/x'", "SET threads = 1", "PRAGMA database_list", "INSTALL httpfs", "LOAD httpfs", "CALL duckdb_tables()", "EXPLAIN SELECT 1", "USE w_other", "VACUUM", "CHECKPOINT", "BEGIN", "COMMIT", "ROLLBACK",
+		"INSERT INTO events VALUES (1)", "DELETE FROM events", "UPDATE events SET time = now()", "CREATE TABLE x (a INT)", "DROP TABLE events", "ATTACH 'x.duckdb'", "DETACH w_other", "COPY events TO 'x'",
+		"EXPORT DATABASE 'x'", "SET threads = 1", "PRAGMA database_list", "INSTALL httpfs", "LOAD httpfs", "CALL duckdb_tables()", "EXPLAIN SELECT 1", "USE w_other", "VACUUM", "CHECKPOINT", "BEGIN", "COMMIT", "ROLLBACK",
 		"SELECT current_setting('memory_limit')", "SELECT getvariable('x')", "SELECT current_database()", "SELECT people_in(''::BIT, 1::UBIGINT)", "SELECT nextval('x')", "SELECT version()",
 		"SELECT $1", "SELECT ?", "SELECT 1) LIMIT 1; DROP TABLE events; --", "SELECT 1 /*", "SELECT 'a",
 	} {

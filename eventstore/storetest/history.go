@@ -22,11 +22,12 @@ import (
 //	person 3 country="FR"
 //	merge 4 3
 //
-// An event has its time, the number of its identity, its session (s0: none), its
-// name, and properties as JSON without spaces, which a text has as \u0020. A visit has its number, its beginning, the
-// number of its identity, its origin (sent, derived or impression) and what is known of
-// where it came from and of what happened in it; its id is "v" and the number. "merge 4 3": identity 4 belongs to person 3; an identity
-// that no such line names is a person of its own number.
+// An event has its time, the number of its identity, its session (s0: none), its name, and
+// properties as JSON without spaces, which a text has as \u0020. A visit has its number,
+// its beginning, the number of its identity, its origin (sent, derived or impression) and
+// what is known of where it came from and of what happened in it; its id is "v" and the
+// number. "merge 4 3": identity 4 belongs to person 3; an identity that no such line names
+// is a person of its own number.
 type history struct {
 	events []weir.Event
 	people []weir.Person

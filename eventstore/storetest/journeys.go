@@ -6,7 +6,6 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"math"
 	"path"
 	"strings"
 	"testing"
@@ -25,22 +24,12 @@ import (
 // questionsPerHistory is how many questions a random history is asked.
 const questionsPerHistory = 25
 
-// testJourneysLikeTheModel asks random questions about random histories, of every kind
-// but trends, and holds the answers against the model's. A pair that fails is printed as a script: put it
-// into testdata/journeys.
+// testJourneysLikeTheModel asks random questions about random histories, of every kind but
+// trends, and holds the answers against the model's. A pair that fails is printed as a
+// script: put it into testdata/journeys.
 func testJourneysLikeTheModel(t *testing.T, h *Harness) {
-	runs, limit := 0, 8*cmp.Or(h.Programs, 10)
-	rapid.Check(t, func(r *rapid.T) {
-		if runs++; runs > limit {
-			return
-		}
-		passed := false
-		defer func() {
-			if !passed {
-				limit = math.MaxInt // so that rapid can find the smallest
-			}
-		}()
-		ws, model := weir.WorkspaceID(fmt.Sprint("journeys-", runs)), NewModel()
+	checkPrograms(t, 8*cmp.Or(h.Programs, 10), func(r *rapid.T, run int) {
+		ws, model := weir.WorkspaceID(fmt.Sprint("journeys-", run)), NewModel()
 		told := drawHistory(r)
 		order := rapid.Permutation(indexes(len(told.events))).Draw(r, "order")
 		cuts := rapid.SliceOfN(rapid.IntRange(0, 30), 0, 2).Draw(r, "cuts")
@@ -63,7 +52,6 @@ func testJourneysLikeTheModel(t *testing.T, h *Harness) {
 				}}))
 			}
 		}
-		passed = true
 	})
 }
 

@@ -19,10 +19,18 @@ import (
 // on the model. Each program has a workspace of its own.
 func testLikeTheModel(t *testing.T, h *Harness) {
 	model := NewModel()
-	runs, limit := 0, cmp.Or(h.Programs, 10)
+	checkPrograms(t, cmp.Or(h.Programs, 10), func(r *rapid.T, run int) {
+		p := &program{ws: weir.WorkspaceID(fmt.Sprint("random-", run)), persons: map[uint32]uint32{}}
+		p.run(t, r, model, h.Store)
+	})
+}
+
+// checkPrograms runs a random program so many times, with its number from 1 on. rapid
+// takes the number of checks from a flag; this is ours. Once a program has failed there
+// is no limit, so that rapid can find the smallest.
+func checkPrograms(t *testing.T, limit int, program func(r *rapid.T, run int)) {
+	runs := 0
 	rapid.Check(t, func(r *rapid.T) {
-		// rapid takes the number of checks from a flag; this is ours. Once a program
-		// has failed there is no limit, so that rapid can find the smallest.
 		if runs++; runs > limit {
 			return
 		}
@@ -32,8 +40,7 @@ func testLikeTheModel(t *testing.T, h *Harness) {
 				limit = math.MaxInt
 			}
 		}()
-		p := &program{ws: weir.WorkspaceID(fmt.Sprint("random-", runs)), persons: map[uint32]uint32{}}
-		p.run(t, r, model, h.Store)
+		program(r, runs)
 		passed = true
 	})
 }

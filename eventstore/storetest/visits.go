@@ -144,18 +144,8 @@ func testVisitsFollow(t *testing.T, h *Harness) {
 
 // Random batches of visits, moves and events of a few identities.
 func testVisitsLikeTheModel(t *testing.T, h *Harness) {
-	runs, limit := 0, 4*cmp.Or(h.Programs, 10)
-	rapid.Check(t, func(r *rapid.T) {
-		if runs++; runs > limit {
-			return
-		}
-		passed := false
-		defer func() {
-			if !passed {
-				limit = math.MaxInt // so that rapid can find the smallest
-			}
-		}()
-		ws, model := weir.WorkspaceID(fmt.Sprint("visits-", runs)), NewModel()
+	checkPrograms(t, 4*cmp.Or(h.Programs, 10), func(r *rapid.T, run int) {
+		ws, model := weir.WorkspaceID(fmt.Sprint("visits-", run)), NewModel()
 		number := func(label string) uint32 { return uint32(rapid.IntRange(1, 4).Draw(r, label)) }
 		numbers := func(label string, most int) []uint32 {
 			return rapid.SliceOfNDistinct(rapid.Uint32Range(1, 4), 0, most, rapid.ID[uint32]).Draw(r, label)
@@ -184,6 +174,5 @@ func testVisitsLikeTheModel(t *testing.T, h *Harness) {
 				r.Fatalf("visits\n%+v, want\n%+v", got, want)
 			}
 		}
-		passed = true
 	})
 }

@@ -1,7 +1,6 @@
 package short
 
 import (
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -9,11 +8,6 @@ import (
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/collector/protocol"
 )
-
-// Numbers since 1970 are told apart by their size: up to here they are seconds
-// (the year 5138), a thousand times that milliseconds, and so on. Read as the
-// next smaller unit the same number would be a day in 1973 or before.
-const maxSeconds = 1e11
 
 // instant reads a timestamp in any of the forms that the package comment
 // names. The problem, if any, is the end of a sentence.
@@ -34,18 +28,12 @@ func instant(value []byte) (at weir.Micros, problem string) {
 }
 
 func fromNumber(number float64) (at weir.Micros, problem string) {
-	micros := number * 1e6
-	switch size := math.Abs(number); {
-	case size < maxSeconds:
-	case size < maxSeconds*1e3:
-		micros = number * 1e3
-	case size < maxSeconds*1e6:
-		micros = number
-	default: // NaN too
+	at, ok := protocol.Since1970(number)
+	switch {
+	case !ok:
 		return 0, "is too large a number"
-	}
-	if micros < float64(365*24*time.Hour/time.Microsecond) {
+	case at < weir.Micros(365*24*time.Hour/time.Microsecond):
 		return 0, "is before 1971, which only a clock that was never set says"
 	}
-	return weir.Micros(math.Round(micros)), ""
+	return at, ""
 }
