@@ -47,7 +47,7 @@ test: build ## Run every test that needs no outside service
 	npm --prefix sdk run test:unit
 
 .PHONY: test-services
-test-services: build e2e/node_modules/.package-lock.json ## Run the tests that need Chromium, root or a service
+test-services: build e2e/node_modules/.package-lock.json ## Run the tests that need Chromium, root or a minute
 	@command -v chromium >/dev/null || { echo "Chromium is missing: install Debian's package chromium"; exit 1; }
 	npm --prefix sdk run test:browser
 	npm --prefix e2e test
@@ -84,4 +84,4 @@ fuzz: ## Fuzz everything that reads outside bytes, 30 s each
 
 .PHONY: clean
 clean: ## Remove what was built; ./data stays
-	rm -rf bin dashboard/static/dist sdk/dist/*.js web/node_modules sdk/node_modules e2e/node_modules
+	rm -rf bin dashboard/static/dist sdk/dist/*.js web/node_modules sdk/node_modules e2e/node_modules bench/chdb/node_modules
