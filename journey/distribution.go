@@ -38,7 +38,12 @@ func newDistribution(p *query.Distribution, explain *query.Explain) fold {
 
 // edges are not needed for numbers of events; the values of a property stand in the
 // rows.
-func (f *distribution) edges() ([]weir.Micros, bool) { return nil, f.plan.Property == nil }
+func (f *distribution) summaries() ([]need, []weir.Micros) {
+	if f.plan.Property != nil {
+		return nil, nil
+	}
+	return []need{needCount}, nil
+}
 
 func (f *distribution) meet(who Person, s []summary) {
 	f.counts[int32(s[0].count)]++

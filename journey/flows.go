@@ -83,7 +83,7 @@ func (f *flows) request() *Request {
 	if f.plan.Node != nil {
 		node = *f.plan.Node
 	}
-	return &Request{Marks: []Mark{{Match: f.plan.Match, Span: f.plan.Range}}, Texts: []query.Ref{node}}
+	return &Request{Marks: []Mark{{Match: f.plan.Match, Span: f.plan.Range}}, Texts: []query.Ref{node}, Sessions: !f.plan.PerUser}
 }
 
 func (f *flows) trait() *query.Ref { return nil }

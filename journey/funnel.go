@@ -110,7 +110,7 @@ func (f *funnel) request() *Request {
 	}
 	behind := query.Span{From: p.Range.From, To: end}
 	around := query.Span{From: p.Range.From - f.grace, To: end}
-	r := &Request{}
+	r := &Request{Sessions: p.WindowSession || p.Counting == query.CountSessions}
 	for i, s := range p.Steps {
 		span := around
 		if i == 0 && !f.anySteps {

@@ -13,7 +13,7 @@ import (
 type funnelTally struct {
 	plan    *query.Funnel
 	explain *query.Explain
-	by      bucketFinder // with By
+	by      query.Finder // with By
 	groups  map[int32]*funnelGroup
 	last    *funnelGroup // the group that was counted in last
 	number  int32        // and its number
@@ -37,7 +37,7 @@ type funnelStart struct {
 func newFunnelTally(p *query.Funnel, explain *query.Explain) funnelTally {
 	t := funnelTally{plan: p, explain: explain}
 	if p.By != nil {
-		t.by = newBucketFinder(p.By.Edges)
+		t.by = query.NewFinder(p.By.Edges)
 	}
 	return t
 }
@@ -84,7 +84,7 @@ func (t *funnelTally) count(person uint32, group int32, w *funnelWay) {
 		before = w.at[step]
 	}
 	if t.plan.By != nil {
-		g.starts = append(g.starts, funnelStart{int32(t.by.of(w.start())), w.taken})
+		g.starts = append(g.starts, funnelStart{int32(t.by.Of(w.start())), w.taken})
 	}
 }
 

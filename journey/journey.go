@@ -26,6 +26,8 @@ type Request struct {
 	// Texts are properties of the event, at most MaxTexts; a row has their text
 	// forms. EventName stands for the event's name. None is of the user.
 	Texts []query.Ref
+	// Sessions asks for the session of each row.
+	Sessions bool
 }
 
 // Bounds of a Request.
@@ -43,12 +45,15 @@ type Mark struct {
 	query.Span
 }
 
+// Sink takes blocks of rows. An error ends the reading.
+type Sink func(*Block) error
+
 // Block is some rows, column by column; columns have the same length. Who is given
 // one may keep nothing of it.
 type Block struct {
 	Person  []uint32 // to whom the row belongs now
 	At      []int64  // microseconds
-	Session []uint32 // 0: none
+	Session []uint32 // 0: none; nil unless Request.Sessions
 	Marks   []uint32 // bit i: Request.Marks[i] holds; 0: the row is none of the request's
 	// Texts has a column for each of Request.Texts: Source's number for the text, or
 	// NoText where the event has no such property, or null.
@@ -60,9 +65,13 @@ const NoText = -1
 
 // Source is an engine's side, for one question. All calls see the same moment.
 type Source interface {
-	// Rows calls sink for the rows of a request that belong to a part of the persons:
-	// those whose number modulo parts is part. It ends with the first error of sink.
-	Rows(ctx context.Context, r *Request, part, parts int, sink func(*Block) error) error
+	// Rows gives the rows of a request that belong to a part of the persons: those whose
+	// number modulo parts is part. It reads them in up to Streams streams at the same time
+	// and calls open for the sink of each, at any time and by any goroutine; a sink is
+	// called by one goroutine at a time. Rows ends soon after the first error of a sink.
+	Rows(ctx context.Context, r *Request, part, parts int, open func() Sink) error
+	// Streams is how many sinks Rows opens at most.
+	Streams() int
 	// Highest is the highest number of a person. Numbers are dense.
 	Highest() uint32
 	// Text is the text of a number that Rows has given. Equal texts have one number.
@@ -129,7 +138,7 @@ func foldParts(ctx context.Context, f fold, t *Texts, parts int, memory int64) e
 			room -= used
 		}
 		c := newCollector(t, t.source.Highest(), room)
-		if err := t.source.Rows(ctx, request, part, parts, c.add); err != nil {
+		if err := t.source.Rows(ctx, request, part, parts, c.open); err != nil {
 			return err
 		}
 		for person, events := range c.persons() {
@@ -198,7 +207,7 @@ type Person struct {
 type Event struct {
 	At      weir.Micros
 	Marks   uint32
-	Session uint32
+	Session uint32 // 0: none, or not asked for
 	// Values is the number of the event's texts together: equal numbers are equal
 	// texts. 0 if the request has no texts. See Texts.Of.
 	Values int32

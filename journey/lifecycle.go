@@ -12,7 +12,8 @@ import (
 type lifecycle struct {
 	plan    *query.Lifecycle
 	explain *query.Explain
-	buckets bucketFinder // from Before on: one is the bucket before the first
+	edges   []weir.Micros // from Before on: one bucket lies before the first
+	buckets query.Finder  // of edges
 	adder   *adder
 	counts  [4][]int64 // by state and bucket
 	persons []uint32   // with explain
@@ -33,8 +34,9 @@ func stateName(state int) string {
 
 func newLifecycle(p *query.Lifecycle, explain *query.Explain) fold {
 	f := &lifecycle{plan: p, explain: explain, persons: []uint32{}}
-	f.buckets = newBucketFinder(append([]weir.Micros{p.Before}, p.Buckets.Edges...))
-	f.adder = newAdder(1, f.buckets.edges)
+	f.edges = append([]weir.Micros{p.Before}, p.Buckets.Edges...)
+	f.buckets = query.NewFinder(f.edges)
+	f.adder = newAdder(f.summaries())
 	for state := range f.counts {
 		f.counts[state] = make([]int64, len(p.Buckets.Labels))
 	}
@@ -46,7 +48,9 @@ func (f *lifecycle) request() *Request {
 	return &Request{Marks: []Mark{{Match: f.plan.Match, Span: span}}}
 }
 
-func (f *lifecycle) edges() ([]weir.Micros, bool) { return f.buckets.edges, true }
+func (f *lifecycle) summaries() ([]need, []weir.Micros) {
+	return []need{needFirst | needBuckets}, f.edges
+}
 
 func (f *lifecycle) trait() *query.Ref { return nil }
 
@@ -55,7 +59,7 @@ func (f *lifecycle) add(who Person, events []Event, _ *Texts) { f.meet(who, f.ad
 func (f *lifecycle) meet(who Person, s []summary) {
 	first := -1 // the bucket in which the person is new
 	if s[0].first >= f.plan.Before {
-		first = f.buckets.of(s[0].first)
+		first = f.buckets.Of(s[0].first)
 	}
 	counted := false
 	last := -2
@@ -64,7 +68,7 @@ func (f *lifecycle) meet(who Person, s []summary) {
 			counted = f.count(stateDormant, last+1) || counted
 		}
 	}
-	s[0].each(func(bucket int) {
+	s[0].each(0, func(bucket int) {
 		state := stateResurrected
 		switch {
 		case bucket == first:
@@ -121,7 +125,9 @@ type stickiness struct {
 }
 
 func newStickiness(p *query.Stickiness, explain *query.Explain) fold {
-	return &stickiness{plan: p, explain: explain, adder: newAdder(1, p.Buckets.Edges), people: make([]int64, len(p.Buckets.Labels)), persons: []uint32{}}
+	f := &stickiness{plan: p, explain: explain, people: make([]int64, len(p.Buckets.Labels)), persons: []uint32{}}
+	f.adder = newAdder(f.summaries())
+	return f
 }
 
 func (f *stickiness) request() *Request {
@@ -129,7 +135,9 @@ func (f *stickiness) request() *Request {
 	return &Request{Marks: []Mark{{Match: f.plan.Match, Span: query.Span{From: edges[0], To: edges[len(edges)-1]}}}}
 }
 
-func (f *stickiness) edges() ([]weir.Micros, bool) { return f.plan.Buckets.Edges, true }
+func (f *stickiness) summaries() ([]need, []weir.Micros) {
+	return []need{needBuckets}, f.plan.Buckets.Edges
+}
 
 func (f *stickiness) trait() *query.Ref { return nil }
 

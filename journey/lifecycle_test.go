@@ -154,28 +154,3 @@ func TestExplainOfStickinessNamesWhoIsActiveSoOften(t *testing.T) {
 		same(t, fmt.Sprint(c.intervals, " ", c.cumulative), a.Persons, c.want)
 	}
 }
-
-func TestBucketFinderFindsDaysOfAnyLength(t *testing.T) {
-	// Days of 24, 23, 24, 24, 25 and 24 hours, and a last one that is cut.
-	edges := []weir.Micros{0}
-	for _, hours := range []weir.Micros{24, 23, 24, 24, 25, 24, 7} {
-		edges = append(edges, edges[len(edges)-1]+hours*hourLong)
-	}
-	random := rand.New(rand.NewPCG(1, 1))
-	f := newBucketFinder(edges)
-	for range 5000 {
-		at := weir.Micros(random.Int64N(int64(8*dayLong))) - 6*hourLong
-		if random.IntN(3) == 0 {
-			at = edges[random.IntN(len(edges))] - weir.Micros(random.IntN(2))
-		}
-		want := -1
-		for i := range len(edges) - 1 {
-			if at >= edges[i] && at < edges[i+1] {
-				want = i
-			}
-		}
-		if got := f.of(at); got != want {
-			t.Fatalf("%d is in %d, want %d", at, got, want)
-		}
-	}
-}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"reflect"
 	"slices"
-	"sort"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/query"
@@ -18,8 +17,8 @@ type retention struct {
 	starts  uint32 // the mark of Start
 	returns uint32 // and of Return: the same if they match the same
 
-	cohorts bucketFinder
-	periods bucketFinder // of the calendar; by bucket, the first of which is the first cohort's
+	cohorts query.Finder
+	periods query.Finder // of the calendar; by bucket, the first of which is the first cohort's
 
 	cells  retentionCells
 	people []explained // with explain
@@ -50,12 +49,12 @@ type explained struct {
 }
 
 func newRetention(p *query.Retention, explain *query.Explain) fold {
-	f := &retention{plan: p, explain: explain, starts: 1, returns: 2, cohorts: newBucketFinder(p.Cohorts.Edges)}
+	f := &retention{plan: p, explain: explain, starts: 1, returns: 2, cohorts: query.NewFinder(p.Cohorts.Edges)}
 	if reflect.DeepEqual(p.Start, p.Return) {
 		f.returns = f.starts
 	}
 	if !p.Rolling {
-		f.periods = newBucketFinder(p.Edges)
+		f.periods = query.NewFinder(p.Edges)
 	}
 	f.cells = retentionCells{cohorts: len(p.Cohorts.Labels), width: p.Periods + 2, grouped: p.Breakdown != nil}
 	return f
@@ -82,12 +81,22 @@ func (f *retention) request() *Request {
 	return r
 }
 
-// edges are the calendar's, if what comes back in a later bucket is all that has to be
-// found: a start is a return then, too, so that everybody is back in period 0.
-func (f *retention) edges() ([]weir.Micros, bool) {
+// summaries are enough if what comes back in a later bucket of the calendar is all that
+// has to be found: a start is a return then, too, so that everybody is back in period 0.
+func (f *retention) summaries() ([]need, []weir.Micros) {
 	b := f.plan.Breakdown
-	of := b == nil || b.By.On == query.OnUser
-	return f.plan.Edges, of && !f.plan.Rolling && !f.plan.OnOrAfter && covers(f.plan.Return, f.plan.Start)
+	grouped := b != nil && b.By.On != query.OnUser
+	if grouped || f.plan.Rolling || f.plan.OnOrAfter || !covers(f.plan.Return, f.plan.Start) {
+		return nil, nil
+	}
+	start := needBuckets
+	if f.plan.FirstTime {
+		start = needFirst
+	}
+	if f.returns == f.starts {
+		return []need{start | needBuckets}, f.plan.Edges
+	}
+	return []need{start, needBuckets}, f.plan.Edges
 }
 
 // covers reports whether one match surely chooses all that another does.
@@ -108,13 +117,12 @@ func (f *retention) meet(who Person, s []summary) {
 		group = 0
 	}
 	if f.plan.FirstTime {
-		cohort := f.cohorts.of(starts.first)
-		if cohort >= 0 && starts.has(cohort) {
+		if cohort := f.cohorts.Of(starts.first); cohort >= 0 {
 			f.meetIn(who, ownStart{cohort, starts.first, group}, returns)
 		}
 		return
 	}
-	starts.each(func(cohort int) {
+	starts.each(0, func(cohort int) {
 		if cohort < f.cells.cohorts {
 			f.meetIn(who, ownStart{cohort: cohort, group: group}, returns)
 		}
@@ -126,11 +134,11 @@ func (f *retention) meetIn(who Person, own ownStart, returns *summary) {
 	row := f.enter(who, own)
 	asked := f.asked(own.cohort, row)
 	row[1]++
-	for n := 1; n <= f.plan.Periods; n++ {
-		if returns.has(own.cohort + n) {
+	returns.each(own.cohort+1, func(bucket int) {
+		if n := bucket - own.cohort; n <= f.plan.Periods {
 			row[1+n]++
 		}
-	}
+	})
 	f.explainIf(asked.grew(row), who, own)
 }
 
@@ -181,7 +189,7 @@ func (f *retention) findStarts(who Person, events []Event) int {
 		if e.Marks&f.starts == 0 {
 			continue
 		}
-		cohort := f.cohorts.of(e.At)
+		cohort := f.cohorts.Of(e.At)
 		if cohort != before && cohort >= 0 {
 			if len(f.own) == 0 {
 				first = i
@@ -234,7 +242,7 @@ func (f *retention) countCalendar(who Person, events []Event) {
 		if e.Marks&f.returns == 0 {
 			continue
 		}
-		bucket := f.periods.of(e.At)
+		bucket := f.periods.Of(e.At)
 		if n := len(f.back); n > 0 && f.back[n-1].bucket == bucket {
 			f.back[n-1].last = e.At
 		} else if bucket >= 0 {
@@ -307,7 +315,7 @@ func (f *retention) countLast(who Person, events []Event) {
 		n := f.plan.Periods
 		if at := events[last].At; f.plan.Rolling {
 			n = int(min((at-own.at)/f.plan.Width, weir.Micros(n)))
-		} else if bucket := f.periods.of(at); bucket >= 0 {
+		} else if bucket := f.periods.Of(at); bucket >= 0 {
 			n = min(bucket-own.cohort, n)
 		}
 		row[1+n]++
@@ -558,33 +566,4 @@ func (f *retention) asks(named []rankedGroup) func(group int32) bool {
 		_, is := of[group]
 		return !is
 	}
-}
-
-// bucketFinder finds the buckets of instants, fastest if they come in order.
-type bucketFinder struct {
-	edges  []weir.Micros
-	runs   []query.Run
-	run    int // of the last instant
-	bucket int // and its bucket
-}
-
-func newBucketFinder(edges []weir.Micros) bucketFinder {
-	return bucketFinder{edges: edges, runs: query.Buckets{Edges: edges}.Runs()}
-}
-
-// of is the bucket that an instant lies in, or -1.
-func (f *bucketFinder) of(at weir.Micros) int {
-	if at >= f.edges[f.bucket] && at < f.edges[f.bucket+1] {
-		return f.bucket
-	}
-	if at < f.edges[0] || at >= f.edges[len(f.edges)-1] {
-		return -1
-	}
-	r := &f.runs[f.run]
-	if at < r.From || at >= r.To {
-		f.run = sort.Search(len(f.runs), func(i int) bool { return f.runs[i].To > at })
-		r = &f.runs[f.run]
-	}
-	f.bucket = r.First + int((at-r.Start)/r.Width)
-	return f.bucket
 }

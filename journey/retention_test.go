@@ -454,7 +454,10 @@ func newStream() *stream {
 	return s
 }
 
-func (s *stream) Rows(_ context.Context, r *Request, _, _ int, sink func(*Block) error) error {
+func (s *stream) Streams() int { return 1 }
+
+func (s *stream) Rows(_ context.Context, r *Request, _, _ int, open func() Sink) error {
+	sink := open()
 	for _, b := range s.blocks {
 		given := *b
 		given.Texts = given.Texts[:len(r.Texts)]
@@ -486,7 +489,7 @@ func benchFold(b *testing.B, p *query.Plan) {
 	})
 	texts := &Texts{source: s}
 	c := newCollector(texts, s.Highest(), 1<<30)
-	if err := s.Rows(b.Context(), newFold(p).request(), 0, 1, c.add); err != nil {
+	if err := s.Rows(b.Context(), newFold(p).request(), 0, 1, c.open); err != nil {
 		b.Fatal(err)
 	}
 	var persons []Person

@@ -26,6 +26,9 @@ func (s *Store) Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) 
 			s.metrics.cached.Inc()
 			return nil
 		}
+		if answer, err = w.fromQuarters(plan); answer != nil || err != nil {
+			return err
+		}
 		select {
 		case s.questions <- struct{}{}:
 			defer func() { <-s.questions }()

@@ -49,6 +49,8 @@ type catalogue struct {
 	counts []nameCount       // by code-1
 	events *layout
 	people *layout
+
+	quarters *quarters
 }
 
 // nameCount is what is known of the events of one name.
@@ -60,11 +62,12 @@ type nameCount struct {
 	stale bool
 }
 
-func newCatalogue(events, people []string, limit int) *catalogue {
+func newCatalogue(events, people []string, limit, mostDays int) *catalogue {
 	return &catalogue{
-		codes:  map[string]uint32{},
-		events: newLayout(eventsTable, events, len(eventColumns), limit),
-		people: newLayout(peopleTable, people, len(peopleColumn), limit),
+		codes:    map[string]uint32{},
+		events:   newLayout(eventsTable, events, len(eventColumns), limit),
+		people:   newLayout(peopleTable, people, len(peopleColumn), limit),
+		quarters: newQuarters(mostDays),
 	}
 }
 

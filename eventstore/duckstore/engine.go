@@ -58,8 +58,10 @@ func startEngine(dir string, o *Options) (*engine, error) {
 			return nil, errors.Join(fmt.Errorf("start engine: %s: %w", set, err), e.close())
 		}
 	}
-	if err := e.census.register(context.Background(), e.db); err != nil {
-		return nil, errors.Join(fmt.Errorf("start engine: %w", err), e.close())
+	for _, register := range []func(context.Context, *sql.DB) error{e.census.register, registerGiveRows} {
+		if err := register(context.Background(), e.db); err != nil {
+			return nil, errors.Join(fmt.Errorf("start engine: %w", err), e.close())
+		}
 	}
 	return e, nil
 }

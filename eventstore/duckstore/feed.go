@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/journey"
@@ -15,62 +16,88 @@ import (
 // feed gives rows to package journey, for one question.
 type feed struct {
 	*reader
-	room int64 // bytes that texts may still take
-	list []string
-	// Numbers of texts: of those that the engine has in one piece, by that piece, and
-	// of longer ones. Names of events have theirs by their code.
-	short map[engineText]int32
-	long  map[string]int32
-	names []int32 // by code-1, or -1
+	mu    sync.Mutex // guards what follows while rows are read
+	room  int64      // bytes that texts may still take
+	list  []string
+	index map[string]int32
+	names []int32 // of events, by code-1
 }
 
 func (r *reader) newFeed(memory int64) *feed {
-	return &feed{reader: r, room: memory, short: map[engineText]int32{}, long: map[string]int32{}}
+	return &feed{reader: r, room: memory, index: map[string]int32{}}
 }
 
 // Highest implements journey.Source.
 func (s *feed) Highest() uint32 { return s.persons.highest }
 
+// Streams implements journey.Source.
+func (s *feed) Streams() int { return s.store.options.Threads }
+
 // Text implements journey.Source.
 func (s *feed) Text(number int32) string { return s.list[number] }
 
 // Rows implements journey.Source.
-func (s *feed) Rows(ctx context.Context, r *journey.Request, part, parts int, sink func(*journey.Block) error) error {
+func (s *feed) Rows(ctx context.Context, r *journey.Request, part, parts int, open func() journey.Sink) error {
 	statement, args, ok := s.compile(r, part, parts)
 	if !ok {
 		return nil // events that nobody has sent
 	}
-	b := &journey.Block{Texts: make([][]int32, len(r.Texts))}
-	return s.chunks(ctx, statement.text, args, func(c *chunk) error {
-		b.At, b.Session = column[int64](c, 1), column[uint32](c, 2)
-		b.Marks = statement.marks(column[uint32](c, 3), b.At)
-		b.Person = slices.Grow(b.Person[:0], c.rows)
-		for _, identity := range column[uint32](c, 0) {
-			person, _ := s.persons.of(identity)
-			b.Person = append(b.Person, person)
+	return s.stream(ctx, statement.columns, statement.from, args, func() func(*chunk) error {
+		h := &feedHand{
+			feed: s, request: r, statement: statement, sink: open(),
+			short: map[engineText]int32{}, long: map[string]int32{},
 		}
-		for i, of := range r.Texts {
-			var err error
-			if of == journey.EventName {
-				b.Texts[i] = s.eventNames(column[uint32](c, 4+i), b.Texts[i])
-			} else {
-				b.Texts[i], err = s.numbers(c, 4+i, b.Texts[i])
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return sink(b)
+		h.block.Texts = make([][]int32, len(r.Texts))
+		return h.take
 	})
+}
+
+// feedHand makes blocks of one stream's rows.
+type feedHand struct {
+	*feed
+	request   *journey.Request
+	statement *rowsStatement
+	sink      journey.Sink
+	block     journey.Block
+	marks     []uint32
+	// Numbers of texts that were met here: of those that the engine has in one piece,
+	// by that piece, and of longer ones.
+	short map[engineText]int32
+	long  map[string]int32
+}
+
+// take takes rows of identity, time, marks, session if it is asked for, and the texts.
+func (h *feedHand) take(c *chunk) error {
+	b := &h.block
+	b.At = column[int64](c, 1)
+	b.Marks = h.marksOf(column[uint32](c, 2), b.At)
+	b.Person = h.persons.ofAll(column[uint32](c, 0), b.Person)
+	next := 3
+	if h.request.Sessions {
+		b.Session = column[uint32](c, next)
+		next++
+	}
+	for i, of := range h.request.Texts {
+		var err error
+		if of == journey.EventName {
+			b.Texts[i], err = h.eventNames(column[uint32](c, next+i), b.Texts[i])
+		} else {
+			b.Texts[i], err = h.numbers(c, next+i, b.Texts[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return h.sink(b)
 }
 
 // People implements journey.Source.
 func (s *feed) People(ctx context.Context, of query.Ref, fn func(person uint32, text string)) error {
 	var args arguments
-	s.mu.RLock()
+	s.workspace.mu.RLock()
 	c := &compiler{catalogue: s.catalogue, schema: s.schema, args: &args}
 	text := c.textOf(of)
-	s.mu.RUnlock()
+	s.workspace.mu.RUnlock()
 	var last engineText
 	var lastText string
 	return s.chunks(ctx, fmt.Sprintf("SELECT p.person, %s FROM %s.people p", text, s.schema), args, func(c *chunk) error {
@@ -99,51 +126,52 @@ func (s *feed) Visits(ctx context.Context, part, parts int, fn func(*eventstore.
 }
 
 // eventNames are the numbers of event names by their codes.
-func (s *feed) eventNames(codes []uint32, into []int32) []int32 {
-	if s.names == nil {
-		s.mu.RLock()
-		for _, name := range s.catalogue.names {
-			s.names = append(s.names, s.numberOf(name))
-		}
-		s.mu.RUnlock()
+func (h *feedHand) eventNames(codes []uint32, into []int32) ([]int32, error) {
+	names, err := h.namesByCode()
+	if err != nil {
+		return nil, err
 	}
 	into = into[:0]
 	for _, code := range codes {
-		into = append(into, s.names[code-1])
+		into = append(into, names[code-1])
 	}
-	return into
+	return into, nil
 }
 
-// numberOf is the number of a text, however the engine has it.
-func (s *feed) numberOf(text string) int32 {
-	if len(text) > inlined {
-		n, ok := s.long[text]
-		if !ok {
-			n = s.add(text)
-			s.long[text] = n
+// namesByCode are the numbers of all event names.
+func (s *feed) namesByCode() ([]int32, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.names == nil {
+		s.workspace.mu.RLock()
+		defer s.workspace.mu.RUnlock()
+		for _, name := range s.catalogue.names {
+			n, err := s.number(name)
+			if err != nil {
+				return nil, err
+			}
+			s.names = append(s.names, n)
 		}
-		return n
 	}
-	var short engineText
-	short[0] = byte(len(text))
-	copy(short[4:], text)
-	n, ok := s.short[short]
-	if !ok {
-		n = s.add(text)
-		s.short[short] = n
-	}
-	return n
+	return s.names, nil
 }
 
-// add gives a text the next number.
-func (s *feed) add(text string) int32 {
-	s.room -= int64(len(text)) + 64
-	s.list = append(s.list, text)
-	return int32(len(s.list) - 1)
+// number is that of a text. The feed is locked.
+func (s *feed) number(text string) (int32, error) {
+	n, ok := s.index[text]
+	if !ok {
+		if s.room -= int64(len(text)) + 128; s.room < 0 {
+			return 0, journey.ErrTooLarge
+		}
+		n = int32(len(s.list))
+		s.list = append(s.list, text)
+		s.index[text] = n
+	}
+	return n, nil
 }
 
 // numbers are those of a column's texts.
-func (s *feed) numbers(c *chunk, i int, into []int32) ([]int32, error) {
+func (h *feedHand) numbers(c *chunk, i int, into []int32) ([]int32, error) {
 	texts, valid := column[engineText](c, i), c.valid(i)
 	into = into[:0]
 	var last engineText // neighbours are often alike
@@ -158,18 +186,9 @@ func (s *feed) numbers(c *chunk, i int, into []int32) ([]int32, error) {
 			into = append(into, lastNumber)
 			continue
 		}
-		var n int32
-		var known bool
-		if text := t.bytes(); len(text) > inlined {
-			n, known = s.long[string(text)]
-		} else {
-			n, known = s.short[*t]
-		}
-		if !known {
-			n = s.numberOf(string(t.bytes()))
-		}
-		if s.room < 0 {
-			return nil, journey.ErrTooLarge
+		n, err := h.numberOf(t)
+		if err != nil {
+			return nil, err
 		}
 		last, lastNumber = *t, n
 		into = append(into, n)
@@ -177,70 +196,98 @@ func (s *feed) numbers(c *chunk, i int, into []int32) ([]int32, error) {
 	return into, nil
 }
 
-// rowsStatement gives rows of identity, time, session, marks, and the texts.
-type rowsStatement struct {
-	text string
-	// byName has the marks of each event, by code, if nothing but the name and the time
-	// decides: then the column of marks has the code. Events behind its end have other.
-	byName []uint32
-	other  uint32
-	// timed are marks whose span is not that of all rows.
-	timed []readMark
-	made  []uint32 // of the chunk at hand; used again
+// numberOf is the number of a text of the engine.
+func (h *feedHand) numberOf(t *engineText) (n int32, err error) {
+	text := t.bytes()
+	isLong := len(text) > inlined
+	var known bool
+	if isLong {
+		n, known = h.long[string(text)]
+	} else {
+		n, known = h.short[*t]
+	}
+	if known {
+		return n, nil
+	}
+	h.feed.mu.Lock()
+	defer h.feed.mu.Unlock()
+	if n, err = h.number(string(text)); err != nil {
+		return 0, err
+	}
+	if isLong {
+		h.long[h.list[n]] = n
+	} else {
+		h.short[*t] = n
+	}
+	return n, nil
 }
 
-// marks are those of a column of the statement.
-func (s *rowsStatement) marks(column []uint32, at []int64) []uint32 {
+// rowsStatement gives rows of identity, time, marks, session if it is asked for, and the
+// texts.
+type rowsStatement struct {
+	columns []string
+	from    string
+	// byName has the marks of each event, by code, if nothing but the name and the time
+	// decides: then the column of marks has the code. Its last are those of all others.
+	byName []uint32
+	// timed are marks whose span is not that of all rows.
+	timed []readMark
+}
+
+// marksOf are those of a column of the statement.
+func (h *feedHand) marksOf(column []uint32, at []int64) []uint32 {
+	s := h.statement
 	if s.byName == nil {
 		return column
 	}
-	s.made = s.made[:0]
-	for _, code := range column {
-		m := s.other
-		if int(code) < len(s.byName) {
-			m = s.byName[code]
-		}
-		s.made = append(s.made, m)
+	h.marks = slices.Grow(h.marks[:0], len(column))[:len(column)]
+	marks, others := h.marks, uint32(len(s.byName)-1)
+	for i, code := range column {
+		marks[i] = s.byName[min(code, others)]
 	}
 	for _, t := range s.timed {
 		from, to, bit := int64(t.From), int64(t.To), uint32(1)<<t.bit
-		for i, time := range at {
+		for i, time := range at[:len(marks)] {
 			if time < from || time >= to {
-				s.made[i] &^= bit
+				marks[i] &^= bit
 			}
 		}
 	}
-	return s.made
+	return marks
 }
 
 // compile makes the statement of a request; it is false if no row can be chosen.
 func (s *feed) compile(r *journey.Request, part, parts int) (statement *rowsStatement, args arguments, ok bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.workspace.mu.RLock()
+	defer s.workspace.mu.RUnlock()
 	c := &compiler{catalogue: s.catalogue, schema: s.schema, args: &args}
 	reads := c.reads(r.Marks)
 	if len(reads.marks) == 0 {
 		return nil, nil, false
 	}
 	c.event = reads.only()
-	statement = &rowsStatement{}
-	columns := []string{"e.identity", "e.ts", "e.session"}
-	if statement.byName, statement.other = reads.byName(); statement.byName != nil {
-		columns = append(columns, "e.name m")
+	statement = &rowsStatement{columns: []string{"e.identity", "e.ts"}}
+	guarded := false // rows without a mark have to be left out
+	if statement.byName = reads.byName(); statement.byName != nil {
+		statement.columns = append(statement.columns, "e.name")
 		for _, m := range reads.marks {
 			if m.bounds != reads.span {
 				statement.timed = append(statement.timed, m)
 			}
 		}
 	} else {
-		columns = append(columns, c.markBits(reads)+" m")
+		guarded = !reads.sure
+		statement.columns = append(statement.columns, c.markBits(reads))
 	}
-	for i, of := range r.Texts {
+	if r.Sessions {
+		statement.columns = append(statement.columns, "e.session")
+	}
+	for _, of := range r.Texts {
 		text := "e.name"
 		if of != journey.EventName {
 			text = c.textOf(of)
 		}
-		columns = append(columns, fmt.Sprintf("%s t%d", text, i))
+		statement.columns = append(statement.columns, text)
 	}
 	where := []string{reads.span.sql()}
 	if !reads.every {
@@ -249,11 +296,22 @@ func (s *feed) compile(r *journey.Request, part, parts int) (statement *rowsStat
 	if parts > 1 {
 		where = append(where, fmt.Sprintf("e.identity IN (SELECT identity FROM %s.identities WHERE person %% %d = %d)", s.schema, parts, part))
 	}
-	statement.text = fmt.Sprintf("SELECT %s FROM %s.events e WHERE %s", strings.Join(columns, ", "), s.schema, strings.Join(where, " AND "))
-	if statement.byName == nil && !reads.sure {
-		statement.text = "SELECT * FROM (" + statement.text + ") WHERE m > 0"
+	statement.from = fmt.Sprintf("FROM %s.events e WHERE %s", s.schema, strings.Join(where, " AND "))
+	if guarded {
+		statement.guard()
 	}
 	return statement, args, true
+}
+
+// guard leaves out rows without a mark. The engine works out the marks once for both.
+func (s *rowsStatement) guard() {
+	var inner, outer []string
+	for i, column := range s.columns {
+		inner = append(inner, fmt.Sprintf("%s c%d", column, i))
+		outer = append(outer, fmt.Sprintf("c%d", i))
+	}
+	s.from = fmt.Sprintf("FROM (SELECT %s %s) WHERE c2 > 0", strings.Join(inner, ", "), s.from)
+	s.columns = outer
 }
 
 // amongCodes chooses events. The engine looks for one of several numbers in one after the
@@ -354,33 +412,31 @@ func (r *reads) only() uint32 {
 	return r.codes[0]
 }
 
-// byName are the marks of each event that is read, by code, and those of others, if
-// nothing but the name and the time decides; else it is nil.
-func (r *reads) byName() (marks []uint32, other uint32) {
+// byName are the marks of each event that is read, by code, and last those of all
+// others, if nothing but the name and the time decides; else it is nil.
+func (r *reads) byName() []uint32 {
 	highest := uint32(0)
 	for _, m := range r.marks {
 		if m.where != nil {
-			return nil, 0
+			return nil
 		}
 		for _, code := range m.codes {
 			highest = max(highest, code)
 		}
 	}
-	marks = make([]uint32, highest+1)
+	marks := make([]uint32, highest+2)
 	for _, m := range r.marks {
 		bit := uint32(1) << m.bit
-		if m.codes != nil {
-			for _, code := range m.codes {
-				marks[code] |= bit
-			}
-			continue
-		}
-		other |= bit
-		for code := range marks {
+		for _, code := range m.codes {
 			marks[code] |= bit
 		}
+		for code := range marks {
+			if m.codes == nil {
+				marks[code] |= bit
+			}
+		}
 	}
-	return marks, other
+	return marks
 }
 
 // markBits has a bit for each mark that holds of a row.

@@ -32,9 +32,17 @@ const (
 )
 
 type personPage struct {
-	person [pageSize]uint32
+	person [pageSize]uint32 // of one that has no entry: itself
 	known  [pageBits]uint64 // identities that have an entry
 	moved  [pageBits]uint64 // those of them who are not the person of their own number
+}
+
+func newPersonPage(number uint32) *personPage {
+	page := &personPage{}
+	for i := range page.person {
+		page.person[i] = number*pageSize + uint32(i)
+	}
+	return page
 }
 
 // of is the person of an identity.
@@ -44,6 +52,18 @@ func (p *persons) of(identity uint32) (person uint32, known bool) {
 		return identity, false
 	}
 	return p.pages[page].person[at], true
+}
+
+// ofAll are the persons of identities, in memory that is used again.
+func (p *persons) ofAll(identities, into []uint32) []uint32 {
+	into = slices.Grow(into[:0], len(identities))[:len(identities)]
+	for i, identity := range identities {
+		into[i] = identity
+		if page := int(identity / pageSize); page < len(p.pages) && p.pages[page] != nil {
+			into[i] = p.pages[page].person[identity%pageSize]
+		}
+	}
+	return into
 }
 
 // with is p with some identities at other persons.
@@ -60,7 +80,7 @@ func (p *persons) with(changes map[uint32]uint32) *persons {
 		}
 		if !own[n] {
 			own[n] = true
-			page := &personPage{}
+			page := newPersonPage(n)
 			if out.pages[n] != nil {
 				*page = *out.pages[n]
 			}
@@ -83,52 +103,36 @@ func (g *personPage) set(identity, person uint32) {
 	}
 }
 
-// count is how many people a set of identities is. The set is a bit string of the
-// engine: the number of bits that pad its first byte, which is 0 here, and a bit for
-// each identity from 0, the highest of a byte first.
-func (p *persons) count(set []byte) (int64, error) {
-	if len(set) == 0 || set[0] != 0 || len(set)%8 != 1 {
-		return 0, fmt.Errorf("a set of identities has %d bytes", len(set))
-	}
-	set = set[1:]
-	var n int64
-	var found []uint64 // persons that moved identities have, and of the others those that have been looked at
-	for word := range len(set) / 8 {
-		those := bits.Reverse64(binary.BigEndian.Uint64(set[8*word:]))
-		if those == 0 {
-			continue
-		}
+// join adds the people that a set of identities is to a set, which has room for all.
+// The set of identities is a bit string of the engine: see readSet.
+func (p *persons) join(to set, identities []byte) error {
+	return readSet(identities, func(word int, those uint64) {
 		var moved uint64
 		page := word / pageBits
 		if page < len(p.pages) && p.pages[page] != nil {
 			moved = those & p.pages[page].moved[word%pageBits]
 		}
-		n += int64(bits.OnesCount64(those &^ moved))
+		to[word] |= those &^ moved
 		for ; moved != 0; moved &= moved - 1 {
-			if found == nil {
-				found = make([]uint64, p.highest/64+1)
-			}
 			person := p.pages[page].person[word%pageBits*64+bits.TrailingZeros64(moved)]
-			if found[person/64]&(1<<(person%64)) != 0 {
-				continue
-			}
-			found[person/64] |= 1 << (person % 64)
-			if !p.stays(person, set) {
-				n++
-			}
+			to[person/64] |= 1 << (person % 64)
 		}
-	}
-	return n, nil
+	})
 }
 
-// stays reports whether a set has the identity of a person's own number, and it is
-// that person.
-func (p *persons) stays(person uint32, set []byte) bool {
-	if int(person/8) >= len(set) || set[person/8]&(0x80>>(person%8)) == 0 {
-		return false
+// readSet calls fn for each word of a bit string of the engine that has any bit: the
+// number of bits that pad its first byte, which is 0 here, and a bit for each number
+// from 0, the highest of a byte first. It has whole words.
+func readSet(bitstring []byte, fn func(word int, those uint64)) error {
+	if len(bitstring) == 0 || bitstring[0] != 0 || len(bitstring)%8 != 1 {
+		return fmt.Errorf("a set has %d bytes", len(bitstring))
 	}
-	own, _ := p.of(person)
-	return own == person
+	for word := range len(bitstring) / 8 {
+		if those := bits.Reverse64(binary.BigEndian.Uint64(bitstring[1+8*word:])); those != 0 {
+			fn(word, those)
+		}
+	}
+	return nil
 }
 
 // readPersons reads the table identities.
@@ -148,7 +152,7 @@ func (w *workspace) readPersons(ctx context.Context) (*persons, error) {
 		}
 		page := &p.pages[identity/pageSize]
 		if *page == nil {
-			*page = &personPage{}
+			*page = newPersonPage(identity / pageSize)
 		}
 		if _, known := p.of(identity); known {
 			return fmt.Errorf("identity %d is there twice", identity) // its rows would count twice
@@ -228,7 +232,7 @@ func (c *census) Executor() duckdb.ScalarFuncExecutor {
 }
 
 func (c *census) count(values []driver.Value) (any, error) {
-	set, isSet := values[0].(duckdb.Bit)
+	identities, isSet := values[0].(duckdb.Bit)
 	number, isNumber := values[1].(uint64)
 	if !isSet || !isNumber {
 		return nil, fmt.Errorf("count people in a %T, with a %T", values[0], values[1])
@@ -237,5 +241,8 @@ func (c *census) count(values []driver.Value) (any, error) {
 	if !ok {
 		return nil, errors.New("count people: the persons were taken back")
 	}
-	return p.(*persons).count(set.Data)
+	persons := p.(*persons)
+	people := newSet(persons.highest)
+	err := persons.join(people, identities.Data)
+	return people.size(), err
 }

@@ -201,7 +201,7 @@ func (w *workspace) readCatalogue(ctx context.Context) (*catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newCatalogue(events, people, w.store.options.Columns)
+	c := newCatalogue(events, people, w.store.options.Columns, w.store.mostDays)
 	rows, err := w.conn.QueryContext(ctx, "SELECT name FROM "+w.schema+".names ORDER BY code")
 	if err != nil {
 		return nil, fmt.Errorf("read event names: %w", err)
@@ -230,7 +230,7 @@ func (w *workspace) readCatalogue(ctx context.Context) (*catalogue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read catalogue of properties: %w", err)
 	}
-	return c, w.readCounts(ctx, c)
+	return c, errors.Join(w.readCounts(ctx, c), w.readQuarters(ctx, c))
 }
 
 // readCounts counts the events of every name: the counts are derived, so that

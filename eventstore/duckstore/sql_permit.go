@@ -240,6 +240,6 @@ var forbiddenFunctions = []string{
 	"array_resize", "bitstring", "combine", "current_catalog", "current_connection_id", "current_database", "current_query", "current_query_id", "current_role", "current_schema",
 	"current_schemas", "current_setting", "current_transaction_id", "current_user", "currval", "damerau_levenshtein", "editdist3", "finalize", "format_type", "get_block_size",
 	"getenv", "getvariable", "in_search_path", "inet_client_addr", "inet_client_port", "inet_server_addr", "inet_server_port", "jaro_similarity", "jaro_winkler_similarity",
-	"json_deserialize_sql", "json_execute_serialized_sql", "json_serialize_plan", "json_serialize_sql", "levenshtein", "list_resize", "nextval", "people_in", "pg_conf_load_time",
+	"give_rows", "json_deserialize_sql", "json_execute_serialized_sql", "json_serialize_plan", "json_serialize_sql", "levenshtein", "list_resize", "nextval", "people_in", "pg_conf_load_time",
 	"pg_get_constraintdef", "pg_get_viewdef", "pg_postmaster_start_time", "pg_sleep", "repeat", "session_user", "sleep_ms", "txid_current", "user", "version", "write_log",
 }

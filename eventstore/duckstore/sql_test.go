@@ -115,7 +115,7 @@ func TestSQLReachesNothingElse(t *testing.T) {
 		"PIVOT log ON kind", "SELECT * FROM (PIVOT w_other.events ON name)", "UNPIVOT log ON kind",
 		"INSERT INTO events VALUES (1)", "DELETE FROM events", "UPDATE events SET time = now()", "CREATE TABLE x (a INT)", "DROP TABLE events", "ATTACH 'x.duckdb'", "DETACH w_other", "COPY events TO 'x'",
 		"EXPORT DATABASE 'x'", "SET threads = 1", "PRAGMA database_list", "INSTALL httpfs", "LOAD httpfs", "CALL duckdb_tables()", "EXPLAIN SELECT 1", "USE w_other", "VACUUM", "CHECKPOINT", "BEGIN", "COMMIT", "ROLLBACK",
-		"SELECT current_setting('memory_limit')", "SELECT getvariable('x')", "SELECT current_database()", "SELECT people_in(''::BIT, 1::UBIGINT)", "SELECT nextval('x')", "SELECT version()",
+		"SELECT current_setting('memory_limit')", "SELECT getvariable('x')", "SELECT current_database()", "SELECT give_rows(1::UBIGINT)", "SELECT people_in(''::BIT, 1::UBIGINT)", "SELECT nextval('x')", "SELECT version()",
 		"SELECT $1", "SELECT ?", "SELECT 1) LIMIT 1; DROP TABLE events; --", "SELECT 1 /*", "SELECT 'a",
 	} {
 		answer, err := ask(t, s, statement)

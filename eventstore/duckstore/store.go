@@ -99,6 +99,7 @@ func (o *Options) withDefaults() Options {
 type Store struct {
 	dir       string // absolute
 	scanRows  int64  // that Scan holds at once
+	mostDays  int    // of quarters
 	options   Options
 	metrics   *metrics
 	questions chan struct{} // a token per question being computed
@@ -137,6 +138,7 @@ func Open(dir string, options *Options) (*Store, error) {
 	s := &Store{
 		dir:       dir,
 		scanRows:  scanRows,
+		mostDays:  mostDays,
 		options:   o,
 		metrics:   newMetrics(o.Metrics),
 		questions: make(chan struct{}, o.Questions),

@@ -1,7 +1,7 @@
 package duckstore
 
 import (
-	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"github.com/weirhq/weir"
@@ -64,34 +64,34 @@ func (s *slots) buckets() (first, last []int) {
 // unions calls fn for every bucket with the union of the sets of its slots, which is
 // nil if all of them are. fn may not keep it. Each set is looked at a few times
 // only, however many buckets count it.
-func (s *slots) unions(sets [][]byte, fn func(bucket int, union []byte) error) error {
+func (s *slots) unions(sets []set, fn func(bucket int, union set)) {
 	var (
-		middle int      // slots before it are in ahead, those from it on in behind
-		ahead  [][]byte // by slot: the union of the slot and those up to middle
-		behind []byte
+		middle int   // slots before it are in ahead, those from it on in behind
+		ahead  []set // by slot: the union of the slot and those up to middle
+		behind set
 		next   int // the slot to go into behind
-		both   []byte
+		both   set
 	)
-	ahead = make([][]byte, len(sets))
+	ahead = make([]set, len(sets))
 	for bucket := range s.first {
 		first, last := s.first[bucket], s.last[bucket]
 		if first >= middle {
-			var all []byte
+			var all set
 			for slot := last - 1; slot >= first; slot-- {
 				switch {
 				case all == nil:
 					all = sets[slot]
 				case sets[slot] != nil:
-					all = join(slices.Clone(all), sets[slot])
+					all = slices.Clone(all).join(sets[slot])
 				}
 				ahead[slot] = all
 			}
 			middle, next, behind = last, last, nil
 		}
 		for ; next < last; next++ {
-			behind = join(behind, sets[next])
+			behind = behind.join(sets[next])
 		}
-		var union []byte
+		var union set
 		if first < middle {
 			union = ahead[first]
 		}
@@ -99,27 +99,34 @@ func (s *slots) unions(sets [][]byte, fn func(bucket int, union []byte) error) e
 		case union == nil:
 			union = behind
 		case behind != nil:
-			both = join(append(both[:0], union...), behind)
+			both = append(both[:0], union...).join(behind)
 			union = both
 		}
-		if err := fn(bucket, union); err != nil {
-			return err
-		}
+		fn(bucket, union)
 	}
-	return nil
 }
 
-// join adds the set b to a, in the memory of a. Sets are of one length, or nil.
-func join(a, b []byte) []byte {
-	if len(a) == 0 {
-		return append(a, b...)
+// set is a set of dense numbers: a bit for each.
+type set []uint64
+
+// newSet has room for numbers up to the highest.
+func newSet(highest uint32) set { return make(set, highest/64+1) }
+
+// join adds the set b to s, in the memory of s, which is nil or has room for it.
+func (s set) join(b set) set {
+	if len(s) == 0 {
+		return append(s, b...)
 	}
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		binary.NativeEndian.PutUint64(a[i:], binary.NativeEndian.Uint64(a[i:])|binary.NativeEndian.Uint64(b[i:]))
+	for i, word := range b {
+		s[i] |= word
 	}
-	for ; i < len(b); i++ {
-		a[i] |= b[i]
+	return s
+}
+
+// size is how many numbers are in it.
+func (s set) size() (n int64) {
+	for _, word := range s {
+		n += int64(bits.OnesCount64(word))
 	}
-	return a
+	return n
 }

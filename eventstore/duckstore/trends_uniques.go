@@ -4,9 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math/bits"
-	"slices"
 	"strings"
+	"sync"
 
 	"github.com/weirhq/weir/query"
 )
@@ -57,10 +56,13 @@ func (q *series) pairs() string {
 	return fmt.Sprintf("SELECT DISTINCT %s%s b, %s id%s", q.in(), q.bucket, q.unique, q.fromUnique())
 }
 
-// joinSets counts with sets. The engine makes one for each slot; those of a bucket are
-// joined here.
+// joinSets counts with sets: there is one for each slot; those of a bucket are joined.
 func (q *series) joinSets(ctx context.Context) (tally, error) {
-	sets, err := q.readSets(ctx)
+	read := q.readSets
+	if len(q.groups) == 0 {
+		read = q.streamSets
+	}
+	sets, err := read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -70,32 +72,61 @@ func (q *series) joinSets(ctx context.Context) (tally, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = q.slots.unions(by, func(bucket int, union []byte) error {
-			n, err := q.sizeOf(union)
-			c.values[bucket] = query.Real(n)
-			return err
-		})
-		if err != nil {
-			return nil, err
+		q.slots.unions(by, func(bucket int, union set) { c.values[bucket] = query.Real(union.size()) })
+		var all set
+		for _, one := range by[q.slots.from:] {
+			all = all.join(one)
 		}
-		var all []byte
-		for _, set := range by[q.slots.from:] {
-			all = join(all, set)
-		}
-		n, err := q.sizeOf(all)
-		if err != nil {
-			return nil, err
-		}
-		c.total = query.Real(n)
+		c.total = query.Real(all.size())
 		delete(sets, g)
 	}
 	return out, nil
 }
 
-// readSets reads the set of each slot in each group.
-func (q *series) readSets(ctx context.Context) (map[query.Groups][][]byte, error) {
+// streamSets makes the set of each slot of rows as the engine reads them, in each
+// of its threads. Without groups that is twice as fast as readSets.
+func (q *series) streamSets(ctx context.Context) (map[query.Groups][]set, error) {
+	var mu sync.Mutex
+	var made [][]set
+	err := q.stream(ctx, []string{"e.ts", q.column}, strings.TrimSpace(q.from()), *q.args, func() func(*chunk) error {
+		sets := make([]set, q.slots.count())
+		mu.Lock()
+		made = append(made, sets)
+		mu.Unlock()
+		finder := query.NewFinder(q.slots.edges)
+		var places []int32
+		var people []uint32
+		return func(c *chunk) error {
+			places = finder.All(column[int64](c, 0), places)
+			numbers := column[uint32](c, 1)
+			if q.unique != q.column {
+				people = q.persons.ofAll(numbers, people)
+				numbers = people
+			}
+			for i, place := range places {
+				if sets[place] == nil {
+					sets[place] = newSet(q.highest)
+				}
+				sets[place][numbers[i]/64] |= 1 << (numbers[i] % 64)
+			}
+			return nil
+		}
+	})
+	if err != nil || len(made) == 0 {
+		return nil, err
+	}
+	for _, sets := range made[1:] {
+		for slot, s := range sets {
+			made[0][slot] = made[0][slot].join(s)
+		}
+	}
+	return map[query.Groups][]set{{}: made[0]}, nil
+}
+
+// readSets reads the set of each slot in each group, which the engine makes.
+func (q *series) readSets(ctx context.Context) (map[query.Groups][]set, error) {
 	text := fmt.Sprintf("SELECT %sb::UINTEGER, ids FROM (SELECT %s%s b, %s ids%s%s)", q.out(), q.in(), q.bucket, q.set(q.column), q.from(), q.groupClause("b"))
-	sets, n := map[query.Groups][][]byte{}, len(q.groups)
+	sets, n := map[query.Groups][]set{}, len(q.groups)
 	err := q.chunks(ctx, text, *q.args, func(c *chunk) error {
 		slots, ids := column[uint32](c, n), column[engineText](c, n+1)
 		for row := range c.rows {
@@ -104,13 +135,25 @@ func (q *series) readSets(ctx context.Context) (map[query.Groups][][]byte, error
 				g[i] = q.groupAt(c, i, row)
 			}
 			if sets[g] == nil {
-				sets[g] = make([][]byte, q.slots.count())
+				sets[g] = make([]set, q.slots.count())
 			}
-			sets[g][slots[row]] = slices.Clone(ids[row].bytes())
+			of := newSet(q.highest)
+			if err := q.joinInto(of, ids[row].bytes()); err != nil {
+				return err
+			}
+			sets[g][slots[row]] = of
 		}
 		return nil
 	})
 	return sets, err
+}
+
+// joinInto adds what is unique in a bit string of the engine to a set.
+func (q *series) joinInto(to set, bitstring []byte) error {
+	if q.unique != q.column {
+		return q.persons.join(to, bitstring)
+	}
+	return readSet(bitstring, func(word int, those uint64) { to[word] |= those })
 }
 
 // groupAt is the group that the i-th column of out has in a row.
@@ -125,20 +168,6 @@ func (q *series) groupAt(c *chunk, i, row int) query.Group {
 		return query.Others
 	}
 	return kept.groups[column[int32](c, i)[row]]
-}
-
-// sizeOf counts what is unique in a set that was read.
-func (q *series) sizeOf(set []byte) (n int64, err error) {
-	switch {
-	case len(set) == 0:
-		return 0, nil
-	case q.unique != q.column:
-		return q.persons.count(set)
-	}
-	for _, b := range set[1:] { // the first says how many bits of the second are none
-		n += int64(bits.OnesCount8(b))
-	}
-	return n, nil
 }
 
 // countSpans counts in buckets that have slots in common, without sets. What is seen

@@ -349,6 +349,7 @@ func (w *workspace) settle(b *rows, deleted []deletedEvent, persons *persons) {
 	for _, d := range deleted {
 		n := &w.catalogue.counts[d.code-1]
 		n.count--
+		w.catalogue.quarters.add(d.code, d.time, -1)
 		n.stale = n.stale || d.time == n.first || d.time == n.last
 	}
 	for i, e := range b.events {
@@ -357,6 +358,7 @@ func (w *workspace) settle(b *rows, deleted []deletedEvent, persons *persons) {
 			*n = nameCount{first: e.Time, last: e.Time}
 		}
 		n.count++
+		w.catalogue.quarters.add(b.codes[i], e.Time, 1)
 		n.first, n.last = min(n.first, e.Time), max(n.last, e.Time)
 		w.maxSession = max(w.maxSession, e.Session)
 	}
