@@ -62,8 +62,13 @@ type Batch struct {
 	// that the batch covers, whether or not any of its rows are in this workspace.
 	Applied map[int]uint64
 	// AsOf is the time the batch was received: questions answer with it.
-	AsOf   weir.Micros
-	Events []weir.Event
+	AsOf weir.Micros
+	// Version orders batches of several processes that are about the same: what one of a
+	// greater version says of a position, an identity, a person or a visit holds, in
+	// whatever order they are written. It is that of the state's transaction. A store that
+	// one process has is given batches in their order, and need not look.
+	Version int64
+	Events  []weir.Event
 	// Replaced are positions whose rows go, if there are any. An event of such a
 	// position in Events is written in its place, also if the position was applied
 	// before.

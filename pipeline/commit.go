@@ -38,13 +38,14 @@ func (p *Pipeline) write(ctx context.Context, b *Batch) error {
 			return fmt.Errorf("write events of %s: %w", ws, err)
 		}
 	}
-	keys, entries := make([]state.ItemKey, 0, len(b.order)), make([]state.Entry, 0, len(b.order))
+	keys := make([]state.ItemKey, 0, len(b.order))
+	before, entries := make([]state.Entry, 0, len(b.order)), make([]state.Entry, 0, len(b.order))
 	for _, k := range b.order {
 		if k.stored {
-			keys, entries = append(keys, k.key), append(entries, k.entry)
+			keys, before, entries = append(keys, k.key), append(before, k.before), append(entries, k.entry)
 		}
 	}
-	if err := p.seen.Put(ctx, keys, entries); err != nil {
+	if err := p.seen.Put(ctx, keys, before, entries); err != nil {
 		return fmt.Errorf("remember seen items: %w", err)
 	}
 	return nil
@@ -92,7 +93,7 @@ func (p *Pipeline) rows(b *Batch) map[weir.WorkspaceID]*eventstore.Batch {
 		if w == nil {
 			// Most batches are of one workspace.
 			n := len(b.Entries)
-			w = &eventstore.Batch{Applied: b.Applied, AsOf: b.AsOf, Log: make([]weir.Outcome, 0, n), Events: make([]weir.Event, 0, n)}
+			w = &eventstore.Batch{Applied: b.Applied, AsOf: b.AsOf, Version: b.version, Log: make([]weir.Outcome, 0, n), Events: make([]weir.Event, 0, n)}
 			writes[ws] = w
 		}
 		return w

@@ -151,8 +151,8 @@ type faultySeen struct {
 	faults *faults
 }
 
-func (s faultySeen) Put(ctx context.Context, keys []state.ItemKey, entries []state.Entry) error {
-	return s.faults.write("seen", func() error { return s.Seen.Put(ctx, keys, entries) })
+func (s faultySeen) Put(ctx context.Context, keys []state.ItemKey, before, entries []state.Entry) error {
+	return s.faults.write("seen", func() error { return s.Seen.Put(ctx, keys, before, entries) })
 }
 
 type faultyEvents struct {

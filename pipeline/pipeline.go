@@ -214,12 +214,17 @@ func (p *Pipeline) finish(ctx context.Context, consumer queue.Consumer, b *Batch
 	return nil
 }
 
-// persevere writes the rows of a committed batch until that succeeds or ctx ends.
+// persevere writes the rows of a committed batch until that succeeds, ctx ends, or the
+// batch has to come again because another process was at one of its items too: what
+// both did is then put right as after a crash.
 func (p *Pipeline) persevere(ctx context.Context, b *Batch) error {
 	for wait := newBackoff(); ; {
 		err := p.write(context.WithoutCancel(ctx), b)
 		if err == nil {
 			return nil
+		}
+		if errors.Is(err, state.ErrMoved) {
+			return err
 		}
 		p.metrics.failures.Inc()
 		p.options.Logger.Error("write batch", "error", err, "items", len(b.Entries))

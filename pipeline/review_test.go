@@ -79,9 +79,9 @@ func (s *slowSeen) Lookup(ctx context.Context, keys []state.ItemKey) ([]state.En
 	return entries, err
 }
 
-func (s *slowSeen) Put(ctx context.Context, keys []state.ItemKey, entries []state.Entry) error {
+func (s *slowSeen) Put(ctx context.Context, keys []state.ItemKey, before, entries []state.Entry) error {
 	<-s.answered
-	return s.index().Put(ctx, keys, entries)
+	return s.index().Put(ctx, keys, before, entries)
 }
 
 func (s *slowSeen) index() state.Seen { return s.Store.Seen() }

@@ -21,6 +21,10 @@ import (
 // the batch must be dropped and its partitions given back.
 var ErrFenced = errors.New("another worker has taken over")
 
+// ErrMoved is wrapped by Seen.Put when another process has changed what is remembered
+// of an item since it was looked up. Nothing was stored: the batch must come again.
+var ErrMoved = errors.New("another process has applied one of the items meanwhile")
+
 // ErrFull is wrapped by Commit and Put while the disk is full. Nothing was
 // written; the same call succeeds once there is room, without a restart.
 var ErrFull = errors.New("the disk of the state is full")
@@ -81,6 +85,10 @@ type Snapshot struct {
 	// Applied is the last sequence number whose effects are in the store, for
 	// each partition of Need; 0 if none.
 	Applied map[int]uint64
+	// Version is greater than that of every transaction that had one of these users
+	// before, in any process: of two that change the same, it tells other stores which
+	// is the newer, in whatever order they hear of them.
+	Version int64
 	// Contended are users of Need that somebody else holds (Store.Hold) and did
 	// not let go within a bound. They are not locked, and neither they nor their
 	// persons may be changed.
@@ -182,8 +190,10 @@ type Seen interface {
 	// Lookup fills entries in the order of the keys; one that was never seen is
 	// the zero Entry.
 	Lookup(ctx context.Context, keys []ItemKey) ([]Entry, error)
-	// Put stores entries durably, replacing those of the same keys.
-	Put(ctx context.Context, keys []ItemKey, entries []Entry) error
+	// Put stores entries durably, replacing those of the same keys. before has what
+	// they were when they were looked up; nil: whatever they were. A store that several
+	// processes share holds it against what they are: see ErrMoved.
+	Put(ctx context.Context, keys []ItemKey, before, entries []Entry) error
 }
 
 // ItemKey names an item: what dedupe compares.

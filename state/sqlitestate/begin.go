@@ -87,6 +87,11 @@ func (t *tx) load(need state.Need, users []state.Key) (held []state.Key, err err
 	t.sessions = make(map[int64]sessionRow, len(need.Sessions))
 	t.conversions = make(map[state.Key]conversionRow, len(need.Conversions))
 	t.applied = make(map[int]uint64, len(need.Partitions))
+	last, err := t.position(versionPlace)
+	if err != nil {
+		return nil, err
+	}
+	t.applied[versionPlace], t.snapshot.Version = last, int64(last)+1
 	for _, p := range need.Partitions {
 		seq, err := t.position(p)
 		if err != nil {
@@ -109,6 +114,10 @@ func (t *tx) load(need state.Need, users []state.Key) (held []state.Key, err err
 	}
 	return held, nil
 }
+
+// versionPlace is where the version of the last transaction is kept, among the positions
+// of partitions.
+const versionPlace = -1
 
 // loadPersons locks the users and all members of their persons, but for the persons
 // of whom somebody holds one.

@@ -283,7 +283,7 @@ func BenchmarkSeen(b *testing.B) {
 	for n := 0; n < size; n += 5000 {
 		keys, entries := batch(5000)
 		old = append(old, keys[:10]...)
-		if err := s.Seen().Put(ctx, keys, entries); err != nil {
+		if err := s.Seen().Put(ctx, keys, nil, entries); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -304,7 +304,7 @@ func BenchmarkSeen(b *testing.B) {
 			b.Fatal("a seen item was not found")
 		}
 		start = time.Now()
-		if err := s.Seen().Put(ctx, keys, entries); err != nil {
+		if err := s.Seen().Put(ctx, keys, nil, entries); err != nil {
 			b.Fatal(err)
 		}
 		puts = append(puts, time.Since(start))

@@ -76,7 +76,7 @@ func commitForEver(dir string) error {
 		if err := tx.Commit(ctx, changes); err != nil {
 			return err
 		}
-		if err := s.Seen().Put(ctx, crashItem(n), []state.Entry{crashEntry(n)}); err != nil {
+		if err := s.Seen().Put(ctx, crashItem(n), nil, []state.Entry{crashEntry(n)}); err != nil {
 			return err
 		}
 		fmt.Println(n)

@@ -76,11 +76,11 @@ func TestFullDiskOfSeenPasses(t *testing.T) {
 	keys, entries := []state.ItemKey{{Workspace: "w", ID: "i"}}, []state.Entry{{Position: 1}}
 	free := s.seen.free
 	s.seen.free = func() (uint64, error) { return seenRoom - 1, nil }
-	if err := s.Seen().Put(t.Context(), keys, entries); !errors.Is(err, state.ErrFull) {
+	if err := s.Seen().Put(t.Context(), keys, nil, entries); !errors.Is(err, state.ErrFull) {
 		t.Errorf("put on a full disk: %v", err)
 	}
 	s.seen.free = free
-	if err := s.Seen().Put(t.Context(), keys, entries); err != nil {
+	if err := s.Seen().Put(t.Context(), keys, nil, entries); err != nil {
 		t.Errorf("put after there is room: %v", err)
 	}
 	if info, err := os.Stat(s.seen.ballast.path); err != nil || info.Size() != ballastSize {
@@ -164,7 +164,7 @@ func fillSeen(t *testing.T, s *Store) (keys []state.ItemKey) {
 	for n := range 2000 {
 		keys = append(keys, state.ItemKey{Workspace: "w", ID: fmt.Sprint(n)})
 	}
-	if err := s.Seen().Put(t.Context(), keys, make([]state.Entry, len(keys))); err != nil {
+	if err := s.Seen().Put(t.Context(), keys, nil, make([]state.Entry, len(keys))); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.seen.db.Flush(); err != nil {
@@ -291,7 +291,7 @@ func TestOneOfTwoIsRefused(t *testing.T) {
 		if err := commitOne(t, s, 1, 1); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Seen().Put(t.Context(), []state.ItemKey{{ID: "i"}}, []state.Entry{{Position: 1}}); err != nil {
+		if err := s.Seen().Put(t.Context(), []state.ItemKey{{ID: "i"}}, nil, []state.Entry{{Position: 1}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {

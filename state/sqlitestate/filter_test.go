@@ -103,7 +103,7 @@ func TestFilterGrows(t *testing.T) {
 				for i := range entries {
 					entries[i].Position = 1
 				}
-				if err := s.Put(t.Context(), keys, entries); err != nil {
+				if err := s.Put(t.Context(), keys, nil, entries); err != nil {
 					t.Error(err)
 				}
 				got, err := s.Lookup(t.Context(), keys)
@@ -133,14 +133,14 @@ func TestFilterAfterStart(t *testing.T) {
 	for i := range keys {
 		keys[i], entries[i] = state.ItemKey{ID: fmt.Sprint(i)}, state.Entry{Position: 1}
 	}
-	if err := s.Seen().Put(t.Context(), keys[:10_000], entries[:10_000]); err != nil {
+	if err := s.Seen().Put(t.Context(), keys[:10_000], nil, entries[:10_000]); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s = open(t, dir)
-	if err := s.Seen().Put(t.Context(), keys[10_000:], entries[10_000:]); err != nil {
+	if err := s.Seen().Put(t.Context(), keys[10_000:], nil, entries[10_000:]); err != nil {
 		t.Fatal(err)
 	}
 	for _, moment := range []string{"at once", "when the filter is full"} {
@@ -178,7 +178,7 @@ func TestFilterOfDamagedIndex(t *testing.T) {
 		t.Fatal("a filter was made of an index that cannot be read")
 	}
 	fresh := []state.ItemKey{{ID: "fresh"}}
-	if err := s.Seen().Put(t.Context(), fresh, []state.Entry{{Position: 5}}); err != nil {
+	if err := s.Seen().Put(t.Context(), fresh, nil, []state.Entry{{Position: 5}}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Seen().Lookup(t.Context(), fresh); err != nil || got[0].Position != 5 {

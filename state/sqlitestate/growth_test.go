@@ -81,7 +81,7 @@ func (g *growth) grow(step int, dir string) float64 {
 			}
 		}
 		start = time.Now()
-		if err := g.seen.Put(ctx, keys, entries); err != nil {
+		if err := g.seen.Put(ctx, keys, nil, entries); err != nil {
 			g.b.Fatal(err)
 		}
 		puts += time.Since(start)

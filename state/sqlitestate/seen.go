@@ -266,8 +266,9 @@ func (s *Seen) lookup(ctx context.Context, sorted []numbered, entries []state.En
 	return nil
 }
 
-// Put stores entries, durably when it returns.
-func (s *Seen) Put(ctx context.Context, keys []state.ItemKey, entries []state.Entry) error {
+// Put stores entries, durably when it returns. What they were before is as it was: no
+// other process has the store.
+func (s *Seen) Put(ctx context.Context, keys []state.ItemKey, _, entries []state.Entry) error {
 	if len(keys) != len(entries) {
 		return fmt.Errorf("put seen items: %d keys and %d entries", len(keys), len(entries))
 	}

@@ -2,6 +2,7 @@ package statetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -32,7 +33,7 @@ func (f *fixture) lookup(keys []state.ItemKey) []state.Entry {
 
 func (f *fixture) put(keys []state.ItemKey, entries []state.Entry) {
 	f.t.Helper()
-	if err := f.store.Seen().Put(f.ctx(), keys, entries); err != nil {
+	if err := f.store.Seen().Put(f.ctx(), keys, nil, entries); err != nil {
 		f.t.Fatalf("put: %v", err)
 	}
 }
@@ -52,7 +53,7 @@ func testSeen(t *testing.T, f *fixture) {
 	f.put(keys[7:8], entries[7:8])
 	equal(t, "replaced", f.lookup([]state.ItemKey{keys[9], keys[7], keys[2500], keys[7]}),
 		[]state.Entry{entries[9], entries[7], {}, entries[7]})
-	if err := f.store.Seen().Put(f.ctx(), keys[:2], entries[:1]); err == nil {
+	if err := f.store.Seen().Put(f.ctx(), keys[:2], nil, entries[:1]); err == nil {
 		t.Error("two keys and one entry: no error")
 	}
 }
@@ -104,7 +105,7 @@ func testSeenByMany(t *testing.T, f *fixture) {
 	for w := range workers {
 		wait.Go(func() {
 			for n := w * 100; n < len(keys); n += workers * 100 {
-				if err := f.store.Seen().Put(f.ctx(), keys[n:n+100], entries[n:n+100]); err != nil {
+				if err := f.store.Seen().Put(f.ctx(), keys[n:n+100], nil, entries[n:n+100]); err != nil {
 					t.Error(err)
 				}
 				got, err := f.store.Seen().Lookup(f.ctx(), keys[n:n+100])
@@ -116,4 +117,69 @@ func testSeenByMany(t *testing.T, f *fixture) {
 	}
 	wait.Wait()
 	equal(t, "all", f.lookup(keys), entries)
+}
+
+// testSeenByAnother: what another process has put since is not overwritten unseen.
+func testSeenByAnother(t *testing.T, f *fixture) {
+	if f.harness.Second == nil {
+		t.Skip("the data belong to one process")
+	}
+	second := f.harness.Second(t).Seen()
+	keys, entries := items(3)
+	before := f.lookup(keys)
+	if err := second.Put(f.ctx(), keys[1:2], before[1:2], entries[1:2]); err != nil {
+		t.Fatal(err)
+	}
+	mine := []state.Entry{{Position: 70}, {Position: 71, Doc: []byte("mine")}, {Position: 72}}
+	if err := f.store.Seen().Put(f.ctx(), keys, before, mine); !errors.Is(err, state.ErrMoved) {
+		t.Errorf("put over what another has put: %v, want ErrMoved", err)
+	}
+	before = f.lookup(keys)
+	equal(t, "after that", before, []state.Entry{{}, entries[1], {}})
+	if err := f.store.Seen().Put(f.ctx(), keys, before, mine); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "in the end", f.lookup(keys), mine)
+	// Every part of an entry is looked at.
+	for _, change := range []func(*state.Entry){
+		func(e *state.Entry) { e.Position++ }, func(e *state.Entry) { e.Version++ }, func(e *state.Entry) { e.Hash++ },
+		func(e *state.Entry) { e.At++ }, func(e *state.Entry) { e.Doc = []byte("other") },
+	} {
+		wrong := slices.Clone(mine)
+		change(&wrong[1])
+		if err := second.Put(f.ctx(), keys, wrong, entries); !errors.Is(err, state.ErrMoved) {
+			t.Errorf("put over %+v, which is not there: %v, want ErrMoved", wrong[1], err)
+		}
+	}
+}
+
+// testVersions: of transactions that have the same users, the later has the greater
+// version, whoever begins it.
+func testVersions(t *testing.T, f *fixture) {
+	last := int64(0)
+	next := func(store state.Store) {
+		t.Helper()
+		tx, err := store.Begin(f.ctx(), state.Need{Users: users(acme, "ann")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		version := tx.Snapshot().Version
+		if version <= last {
+			t.Errorf("version %d comes after %d", version, last)
+		}
+		last = version
+		if err := tx.Commit(f.ctx(), state.Changes{Identities: []*weir.Identity{identity(acme, "ann", 1)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next(f.store)
+	next(f.store)
+	if f.harness.Second != nil {
+		second := f.harness.Second(t)
+		next(second)
+		next(f.store)
+		next(second)
+	}
+	f.reopen()
+	next(f.store)
 }

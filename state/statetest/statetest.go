@@ -25,6 +25,9 @@ type Harness struct {
 	// Reopen closes the store and opens it again over the same data. Nil if the
 	// driver keeps nothing.
 	Reopen func(t *testing.T) state.Store
+	// Second opens the same data once more, as another process would. Nil if the data
+	// belong to one process.
+	Second func(t *testing.T) state.Store
 }
 
 // Test runs the suite. newHarness makes an empty store for each case, and closes
@@ -75,6 +78,8 @@ func Test(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"SeenRemembersAll", testSeenEntries},
 		{"SeenKeysAreApart", testSeenKeysApart},
 		{"SeenByMany", testSeenByMany},
+		{"SeenByAnotherProcess", testSeenByAnother},
+		{"VersionsRise", testVersions},
 		{"OutboxKeepsOrder", testOutbox},
 		{"OutboxHasItsCause", testOutboxHasItsCause},
 		{"CloseIsIdempotent", testClose},
