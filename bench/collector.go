@@ -33,7 +33,7 @@ func (oneKey) Authenticate(_ context.Context, text string) (control.Grant, error
 func collectorProcess(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
-	q, err := sqlitequeue.Open(ctx, filepath.Join(os.Getenv("WEIR_DATA"), "queue"), &sqlitequeue.Options{Partitions: 16})
+	q, err := sqlitequeue.Open(ctx, filepath.Join(os.Getenv("WEIR_DATA"), "queue"), &sqlitequeue.Options{Partitions: 32})
 	if err != nil {
 		return err
 	}

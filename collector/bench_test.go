@@ -125,6 +125,6 @@ func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func BenchmarkPartition(b *testing.B) {
 	for b.Loop() {
-		collector.Partition(weir.WorkspaceID("acme_test"), "d1bf792a-8fb3-4082-a546-e8c7f57a92f6", 16)
+		collector.Partition(weir.WorkspaceID("acme_test"), "d1bf792a-8fb3-4082-a546-e8c7f57a92f6", queue.Live, 32)
 	}
 }

@@ -241,7 +241,7 @@ func TestIncompleteBody(t *testing.T) {
 
 // TestMemoryIsBounded fills the memory with a request that waits to be stored.
 func TestMemoryIsBounded(t *testing.T) {
-	q := &memQueue{partitions: 4, gate: make(chan struct{}), entered: make(chan int)}
+	q := &memQueue{partitions: 8, gate: make(chan struct{}), entered: make(chan int)}
 	c := over(t, q, &collector.Options{Memory: 96 << 10})
 	body := envelope(strings.Replace(event("1", "u"), "Purchase", strings.Repeat("x", 300), 1))
 	answers := make(chan *httptest.ResponseRecorder, 3)

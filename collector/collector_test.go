@@ -26,6 +26,7 @@ import (
 type memQueue struct {
 	queue.Queue // the methods that the collector must not call
 	partitions  int
+	lanes       map[queue.Lane]int // records of each, if set
 
 	mu      sync.Mutex
 	appends [][]weir.Record
@@ -50,8 +51,11 @@ func (q *memQueue) Append(ctx context.Context, bodies []frame.Body) error {
 			return err
 		}
 		for _, r := range got {
-			if want := collector.Partition(r.Workspace, r.UserID, q.partitions); want != body.Partition {
+			if want := collector.Partition(r.Workspace, r.UserID, queue.LaneOf(body.Partition, q.partitions), q.partitions); want != body.Partition {
 				panic("record in the wrong partition")
+			}
+			if q.lanes != nil {
+				q.lanes[queue.LaneOf(body.Partition, q.partitions)]++
 			}
 		}
 		records = append(records, got...)
@@ -117,7 +121,7 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 // setup is a collector with a fixed clock over a queue in memory.
 func setup(t testing.TB, options *collector.Options) (*collector.Collector, *memQueue) {
 	t.Helper()
-	q := &memQueue{partitions: 4}
+	q := &memQueue{partitions: 8}
 	return over(t, q, options), q
 }
 
@@ -317,6 +321,7 @@ func TestFailuresStoreNothing(t *testing.T) {
 		"too large":            {"/v1/items", "wk_web", strings.Repeat(" ", 5<<20+1), 413, "too_large"},
 		"no address":           {"/v1/nothing", "wk_web", good, 404, "not_found"},
 		"waiting in vain":      {"/v1/items?wait=1", "wk_web", good, 400, "cannot_wait"},
+		"unknown lane":         {"/v1/items?lane=fast", "wk_web", good, 400, "unknown_lane"},
 		"short: no JSON":       {"/v1/track", "wk_web", "hello", 400, "invalid_body"},
 		"short: cut off":       {"/v1/track", "wk_web", `{"event":"a"`, 400, "invalid_json"},
 		"short: broken value":  {"/v1/track", "wk_web", `{"event":tru}`, 400, "invalid_body"},
@@ -336,6 +341,21 @@ func TestFailuresStoreNothing(t *testing.T) {
 				t.Errorf("%d records stored", n)
 			}
 		})
+	}
+}
+
+// The queue in memory panics over a record that is in no partition of its user.
+func TestHistoryHasALaneOfItsOwn(t *testing.T) {
+	q := &memQueue{partitions: 8, lanes: map[queue.Lane]int{}}
+	c := over(t, q, nil)
+	for path, want := range map[string]queue.Lane{"/v1/items": queue.Live, "/v1/items?lane=live": queue.Live, "/v1/items?lane=history": queue.History} {
+		clear(q.lanes)
+		if w := post(c, path, "wk_web", envelope(event("a", "u1"), event("b", "u2"))); w.Code != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if q.lanes[want] != 2 || len(q.lanes) != 1 {
+			t.Errorf("%s: the items are in lanes %v, want %d", path, q.lanes, want)
+		}
 	}
 }
 

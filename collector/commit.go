@@ -45,6 +45,7 @@ type committer struct {
 // entry is what one request wants stored: all of it, or nothing.
 type entry struct {
 	records []weir.Record
+	lane    queue.Lane
 	bytes   int        // of the records' raw items
 	stored  chan error // gets the result; room for one
 }
@@ -170,7 +171,7 @@ func (g *group) encode(partitions int) error {
 	for _, e := range g.entries {
 		for i := range e.records {
 			r := &e.records[i]
-			p := Partition(r.Workspace, r.UserID, partitions)
+			p := Partition(r.Workspace, r.UserID, e.lane, partitions)
 			g.parts[p] = append(g.parts[p], *r)
 		}
 	}

@@ -33,8 +33,11 @@ func TestPartitionNeverChanges(t *testing.T) {
 		{"shop", "d1bf792a-8fb3-4082-a546-e8c7f57a92f6", 15, 1},
 		{"shop", "Zoë", 2, 1},
 	} {
-		if got16, got7 := collector.Partition(c.workspace, c.user, 16), collector.Partition(c.workspace, c.user, 7); got16 != c.of16 || got7 != c.of7 {
+		if got16, got7 := collector.Partition(c.workspace, c.user, queue.Live, 32), collector.Partition(c.workspace, c.user, queue.Live, 14); got16 != c.of16 || got7 != c.of7 {
 			t.Errorf("{%q, %q, %d, %d},", c.workspace, c.user, got16, got7)
+		}
+		if got := collector.Partition(c.workspace, c.user, queue.History, 32); got != 16+c.of16 {
+			t.Errorf("the history of %q is in partition %d, want %d", c.user, got, 16+c.of16)
 		}
 	}
 }
@@ -42,7 +45,7 @@ func TestPartitionNeverChanges(t *testing.T) {
 func TestPartitionsAreEven(t *testing.T) {
 	counts := make([]int, 16)
 	for i := range 16_000 {
-		counts[collector.Partition("acme_test", fmt.Sprint("user-", i), 16)]++
+		counts[collector.Partition("acme_test", fmt.Sprint("user-", i), queue.Live, 32)]++
 	}
 	for p, n := range counts {
 		if n < 850 || n > 1150 {
@@ -119,7 +122,7 @@ func until(t *testing.T, condition func() bool) {
 // crowd holds one append in the queue, has a second group wait for it, and ten
 // requests wait to be put in a third.
 func crowd(t *testing.T) (c *collector.Collector, q *memQueue, answers chan int) {
-	q = &memQueue{partitions: 4, gate: make(chan struct{}), entered: make(chan int, 10)}
+	q = &memQueue{partitions: 8, gate: make(chan struct{}), entered: make(chan int, 10)}
 	c = over(t, q, nil)
 	answers = make(chan int, 12)
 	send := func() { answers <- post(c, "/v1/items", "wk_web", envelope(event("1", "u"))).Code }
@@ -176,7 +179,7 @@ func TestWhatTheQueueRefuses(t *testing.T) {
 
 // TestAPageThatIsClosedHasItsItemsStored ends a request while it is waiting.
 func TestAPageThatIsClosedHasItsItemsStored(t *testing.T) {
-	q := &memQueue{partitions: 4, gate: make(chan struct{}), entered: make(chan int, 1)}
+	q := &memQueue{partitions: 8, gate: make(chan struct{}), entered: make(chan int, 1)}
 	c := over(t, q, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := httptest.NewRequest(http.MethodPost, "/v1/items?key=wk_web", strings.NewReader(string(envelope(event("1", "u"))))).WithContext(ctx)

@@ -9,6 +9,7 @@ import (
 	"github.com/weirhq/weir/collector/protocol"
 	"github.com/weirhq/weir/item"
 	"github.com/weirhq/weir/live"
+	"github.com/weirhq/weir/queue"
 	"github.com/weirhq/weir/workspace"
 )
 
@@ -111,7 +112,15 @@ func (c *Collector) parameters(r *http.Request, q *request) *failure {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
-	switch r.URL.Query().Get("wait") {
+	parameters := r.URL.Query()
+	switch lane := parameters.Get("lane"); lane {
+	case "", "live":
+	case "history":
+		q.entry.lane = queue.History
+	default:
+		return &failure{status: http.StatusBadRequest, code: "unknown_lane", message: "lane is live, for what happens now, or history, for imports, which live items pass."}
+	}
+	switch parameters.Get("wait") {
 	case "", "0", "false":
 		return nil
 	}

@@ -41,7 +41,7 @@ func TestWhatBrowsersMaySend(t *testing.T) {
 				grant.Browsers = tt.browsers
 				ring[text] = grant
 			}
-			q := &memQueue{partitions: 4}
+			q := &memQueue{partitions: 8}
 			c := collector.New(q, ring, nil)
 			defer c.Close(context.Background())
 			got := read(t, post(c, "/v1/items", tt.key, envelope(every...)))

@@ -26,8 +26,9 @@ import (
 
 // Options are the settings of a Pipeline. The zero value works.
 type Options struct {
-	// Items bounds a micro-batch, in records; default 5,000. A single larger
-	// frame is taken whole.
+	// Items bounds a micro-batch, in records; default 5,000, a tenth of it for
+	// history. A single larger frame is taken whole. Batches that take longer than a
+	// second, those of history longer than a fifth, are made smaller.
 	Items int
 	// Gather is how long a batch that is not full waits for more; default 20 ms,
 	// negative for not at all.
@@ -37,10 +38,8 @@ type Options struct {
 	Tries int
 	// Steps are added to the pipeline's own at their numbers.
 	Steps []Step
-	// Partitions to work on; nil means all.
-	Partitions []int
-	// Workers is how many goroutines share the partitions; default 1. What they
-	// take from the state goes one by one all the same: see state.Store.
+	// Workers is how many goroutines share the partitions of what is live; default 1.
+	// One more has those of history.
 	Workers int
 	// Rules knows what each workspace has decided; default: DefaultRules for all.
 	Rules Rulebook
@@ -65,6 +64,8 @@ type Pipeline struct {
 	metrics  *metrics
 	resting  sync.RWMutex // read-locked while the steps of a batch run
 	underway underway
+	lanes    lanes
+	paces    [2]*pace      // by lane
 	waits    chan struct{} // holds one token if items wait for busy users
 	history  history
 }
@@ -98,6 +99,10 @@ func New(q queue.Queue, a archive.Archive, s state.Store, e eventstore.Store, hu
 	if p.options.Logger == nil {
 		p.options.Logger = slog.New(slog.DiscardHandler)
 	}
+	p.paces = [2]*pace{
+		queue.Live:    newPace(p.options.Items, time.Second),
+		queue.History: newPace(max(p.options.Items/10, 1), time.Second/5),
+	}
 	p.metrics = newMetrics(p.options.Registerer)
 	p.order = p.steps()
 	return p
@@ -107,9 +112,9 @@ func New(q queue.Queue, a archive.Archive, s state.Store, e eventstore.Store, hu
 // first. Failing stores are waited for; the queue holds what arrives meanwhile.
 func (p *Pipeline) Run(ctx context.Context) error {
 	var group errgroup.Group
-	for _, partitions := range p.shares() {
+	for _, share := range p.shares() {
 		group.Go(func() error {
-			p.work(ctx, partitions)
+			p.work(ctx, share)
 			return nil
 		})
 	}
@@ -120,27 +125,35 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// shares deals the partitions out to the workers.
-func (p *Pipeline) shares() [][]int {
-	if p.options.Workers == 1 {
-		return [][]int{p.options.Partitions}
-	}
-	all := p.options.Partitions
-	if all == nil {
-		for n := range p.queue.Partitions() {
-			all = append(all, n)
-		}
-	}
-	shares := make([][]int, min(p.options.Workers, len(all)))
-	for i, n := range all {
-		shares[i%len(shares)] = append(shares[i%len(shares)], n)
-	}
-	return shares
+// share is what one worker works on.
+type share struct {
+	lane       queue.Lane
+	partitions []int
 }
 
-func (p *Pipeline) work(ctx context.Context, partitions []int) {
+// shares deals the partitions out to the workers.
+func (p *Pipeline) shares() (shares []share) {
+	n := p.queue.Partitions()
+	_, live := queue.Live.Range(n)
+	for i := range min(p.options.Workers, live) {
+		shares = append(shares, share{lane: queue.Live})
+		for partition := i; partition < live; partition += p.options.Workers {
+			shares[i].partitions = append(shares[i].partitions, partition)
+		}
+	}
+	if live == n {
+		return shares
+	}
+	history := share{lane: queue.History}
+	for partition := live; partition < n; partition++ {
+		history.partitions = append(history.partitions, partition)
+	}
+	return append(shares, history)
+}
+
+func (p *Pipeline) work(ctx context.Context, share share) {
 	for wait := newBackoff(); ctx.Err() == nil; {
-		err := p.consume(ctx, partitions, wait)
+		err := p.consume(ctx, share, wait)
 		if ctx.Err() != nil {
 			break
 		}
@@ -152,8 +165,8 @@ func (p *Pipeline) work(ctx context.Context, partitions []int) {
 // consume works through the queue until an error that wants a new consumer. Two
 // goroutines take turns: while the rows of a batch are being written, the steps
 // of the next one go on.
-func (p *Pipeline) consume(ctx context.Context, partitions []int, wait *backoff) error {
-	consumer, err := p.queue.Consume(ctx, partitions)
+func (p *Pipeline) consume(ctx context.Context, share share, wait *backoff) error {
+	consumer, err := p.queue.Consume(ctx, share.partitions)
 	if err != nil {
 		return fmt.Errorf("consume queue: %w", err)
 	}
@@ -164,11 +177,11 @@ func (p *Pipeline) consume(ctx context.Context, partitions []int, wait *backoff)
 	group.Go(func() error {
 		defer close(committed)
 		for {
-			deliveries, err := p.gather(ctx, consumer)
+			deliveries, err := p.gather(ctx, consumer, share.lane)
 			if err != nil {
 				return err
 			}
-			b, err := p.settle(ctx, deliveries)
+			b, err := p.settle(ctx, deliveries, share.lane)
 			if err != nil {
 				return err
 			}
@@ -183,7 +196,7 @@ func (p *Pipeline) consume(ctx context.Context, partitions []int, wait *backoff)
 	group.Go(func() error {
 		defer close(ended)
 		for b := range committed {
-			err := p.finish(ctx, consumer, b)
+			err := p.finish(ctx, consumer, b, share.lane)
 			p.underway.done(b) // also one that failed: it will be delivered again
 			if err != nil {
 				return err
@@ -197,12 +210,14 @@ func (p *Pipeline) consume(ctx context.Context, partitions []int, wait *backoff)
 
 // finish writes the rows of a committed batch, until they are written or ctx
 // ends, and acknowledges it. When the program is to end it still tries once.
-func (p *Pipeline) finish(ctx context.Context, consumer queue.Consumer, b *Batch) error {
+func (p *Pipeline) finish(ctx context.Context, consumer queue.Consumer, b *Batch, lane queue.Lane) error {
 	start := p.options.Now()
 	if err := p.persevere(ctx, b); err != nil {
 		return err
 	}
-	p.metrics.seconds.WithLabelValues("write").Add(p.options.Now().Sub(start).Seconds())
+	took := p.options.Now().Sub(start)
+	p.paces[lane].took(len(b.Entries), took)
+	p.metrics.seconds.WithLabelValues("write").Add(took.Seconds())
 	if err := consumer.Ack(context.WithoutCancel(ctx), b.Applied); err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
 	}
@@ -237,15 +252,16 @@ func (p *Pipeline) persevere(ctx context.Context, b *Batch) error {
 
 // gather receives a batch: at once what is there, and a little later what came
 // meanwhile, so that a busy queue is worked on in large batches.
-func (p *Pipeline) gather(ctx context.Context, c queue.Consumer) ([]queue.Delivery, error) {
-	deliveries, err := c.Receive(ctx, p.options.Items)
+func (p *Pipeline) gather(ctx context.Context, c queue.Consumer, lane queue.Lane) ([]queue.Delivery, error) {
+	most := p.paces[lane].limit()
+	deliveries, err := c.Receive(ctx, most)
 	if err != nil || p.options.Gather < 0 {
 		return deliveries, err
 	}
 	soon, cancel := context.WithTimeout(ctx, p.options.Gather)
 	defer cancel()
-	for count := records(deliveries); count < p.options.Items; count = records(deliveries) {
-		more, err := c.Receive(soon, p.options.Items-count)
+	for count := records(deliveries); count < most; count = records(deliveries) {
+		more, err := c.Receive(soon, most-count)
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 			break
 		}
@@ -266,10 +282,16 @@ func records(deliveries []queue.Delivery) int {
 }
 
 // settle takes a batch through the steps until its state is committed.
-func (p *Pipeline) settle(ctx context.Context, deliveries []queue.Delivery) (*Batch, error) {
+func (p *Pipeline) settle(ctx context.Context, deliveries []queue.Delivery, lane queue.Lane) (*Batch, error) {
+	defer p.lanes.enter(ctx, lane)()
 	p.resting.RLock()
 	defer p.resting.RUnlock()
-	return p.complete(ctx, func() *Batch { return p.batch(deliveries) }, p.order)
+	start := p.options.Now()
+	b, err := p.complete(ctx, func() *Batch { return p.batch(deliveries) }, p.order)
+	if err == nil {
+		p.paces[lane].took(len(b.Entries), p.options.Now().Sub(start))
+	}
+	return b, err
 }
 
 // complete takes a batch through the steps, again and again with a new copy if

@@ -95,7 +95,7 @@ func (s *importSender) persist(ctx context.Context, items [][]byte) ([]importVer
 
 // post sends once. A wait says that the same may go through later.
 func (s *importSender) post(ctx context.Context, body []byte, items int) (verdicts []importVerdict, wait time.Duration, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/items", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/items?lane=history", bytes.NewReader(body))
 	if err != nil {
 		return nil, 0, fmt.Errorf("send items: %w", err)
 	}

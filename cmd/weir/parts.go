@@ -83,7 +83,7 @@ func openParts(ctx context.Context, c *serveCommand, logger *slog.Logger, regist
 func (p *parts) openEngines(ctx context.Context, c *serveCommand, registry *prometheus.Registry) error {
 	in := func(name string) string { return filepath.Join(c.Data, name) }
 	q, err := sqlitequeue.Open(ctx, in(queueFolder), &sqlitequeue.Options{
-		Partitions: c.Partitions, MinFree: int64(c.MinFree), Logger: p.logger.With("part", "queue"), Registerer: registry,
+		Partitions: 2 * c.Partitions, MinFree: int64(c.MinFree), Logger: p.logger.With("part", "queue"), Registerer: registry,
 	})
 	if err != nil {
 		return fmt.Errorf("open queue: %w", err)

@@ -38,7 +38,7 @@ type serveCommand struct {
 	State       string   `default:"sqlite" env:"WEIR_STATE" help:"State engine: sqlite."`
 	Events      string   `default:"duckdb" env:"WEIR_EVENTS" help:"Event store engine: duckdb."`
 	Archive     string   `env:"WEIR_ARCHIVE" type:"path" placeholder:"DATA/archive" help:"Directory of the raw frames."`
-	Partitions  int      `default:"16" env:"WEIR_PARTITIONS" help:"Queue partitions; fixed after the first start."`
+	Partitions  int      `default:"16" env:"WEIR_PARTITIONS" help:"Queue partitions of each lane, live items and history; fixed after the first start."`
 	Memory      byteSize `default:"1GB" env:"WEIR_MEMORY" help:"Budget of the embedded engines."`
 	MinFree     byteSize `default:"1GB" env:"WEIR_MIN_FREE" help:"Room that must stay free on the disk; intake stops below it."`
 
