@@ -57,6 +57,7 @@ type part struct {
 	acked    uint64        // the last one acknowledged, as far as is known here
 	gapSince time.Time     // since when ready does not follow given; zero if it does
 	leaving  bool          // another member is to have the partition: nothing more is given
+	since    time.Time     // when leaving changed last by patience
 }
 
 // Consume connects to the broker once, and keeps connected from then on. Several

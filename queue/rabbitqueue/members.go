@@ -21,6 +21,11 @@ import (
 const (
 	memberEvery   = 2 * time.Second
 	memberExpires = 3 * memberEvery
+	// leavePatience is how long nothing more of a partition is given, so that the
+	// caller may acknowledge what it has; if it does not, there is another try
+	// after stayFor.
+	leavePatience = 5 * time.Second
+	stayFor       = 30 * time.Second
 )
 
 // hello is what consumers tell each other.
@@ -128,8 +133,7 @@ func (m *members) balance() {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
 	for n, p := range m.c.parts {
-		p.leaving = owners[n] != m.c.id && p.held != nil && p.held.isActive()
-		p.leaveIfIdle()
+		p.leave(owners[n] != m.c.id && p.held != nil && p.held.isActive(), time.Now())
 	}
 	m.c.notify()
 }
@@ -157,6 +161,20 @@ func (r *registration) isActive() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.active
+}
+
+// leave begins to leave the partition to another member, if that is wanted, or
+// ends it.
+func (p *part) leave(wanted bool, now time.Time) {
+	switch {
+	case !wanted:
+		p.leaving = false
+	case p.leaving && now.Sub(p.since) > leavePatience:
+		p.leaving, p.since = false, now
+	case !p.leaving && now.Sub(p.since) > stayFor:
+		p.leaving, p.since = true, now
+	}
+	p.leaveIfIdle()
 }
 
 // leaveIfIdle goes to the end of the line if that is wanted and the caller has

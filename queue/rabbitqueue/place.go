@@ -34,7 +34,7 @@ func (c *Consumer) drop(reg *registration) {
 	defer c.mu.Unlock()
 	p := reg.part
 	p.held, p.arrivals, p.ready, p.gapSince = nil, nil, nil, time.Time{}
-	p.leaving = false
+	p.leaving, p.since = false, time.Time{}
 	for _, e := range p.unacked {
 		e.held = nil
 	}
@@ -123,7 +123,7 @@ func (c *Consumer) choose(most int) (chosen []*entry, wait time.Duration) {
 				break
 			}
 			if e.suspicious() {
-				if suspect == nil || e.place.Attempts < suspect.place.Attempts {
+				if e == p.ready[0] && (suspect == nil || e.place.Attempts < suspect.place.Attempts) {
 					suspect = e
 				}
 				break
