@@ -321,10 +321,10 @@ func (c *Consumer) give(chosen []*entry) []queue.Delivery {
 		d := queue.Delivery{Header: e.header, Damage: e.damage}
 		if e.damage == nil {
 			d.Frame = frame.Seal(frame.Body{Partition: p.number, Count: e.records, Data: e.body}, e.header.First, e.header.At)
-			e.body = nil
 		} else {
 			c.q.metrics.damaged.Inc()
 		}
+		e.body = nil
 		deliveries = append(deliveries, d)
 	}
 	return deliveries

@@ -115,13 +115,6 @@ func (p *proxy) cut() {
 	clear(p.pairs)
 }
 
-// carried is how many connections there are.
-func (p *proxy) carried() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.pairs)
-}
-
 // refuse takes no new connections and cuts those there are.
 func (p *proxy) refuse() {
 	p.mu.Lock()

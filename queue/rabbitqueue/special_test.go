@@ -17,6 +17,9 @@ import (
 	"github.com/weirhq/weir/queue/rabbitqueue"
 )
 
+// amqpGarbage is a message that is no frame.
+var amqpGarbage = amqp.Publishing{Body: []byte("garbage")}
+
 // publish sends a message past the queue.
 func (b *bench) publish(t testing.TB, key string, message amqp.Publishing) {
 	t.Helper()
@@ -165,18 +168,20 @@ func TestPoison(t *testing.T) {
 	q := b.open(t, func(o *rabbitqueue.Options) { o.DeliveryLimit = limit })
 	appendTo(t, q, 0, "a", "b", "poison", "c", "d")
 	appendTo(t, q, 1, "e", "f")
-	given := map[string]int{}
+	given, acked := map[string]int{}, map[string]bool{}
 	var damaged []got
-	for deaths := 0; len(given) < 7 || len(damaged) == 0; {
+	for deaths := 0; len(acked) < 7; {
 		c := consume(t, q)
-		for alive := true; alive && (len(given) < 7 || len(damaged) == 0); {
+		for alive := true; alive && len(acked) < 7; {
 			deliveries, err := c.Receive(t.Context(), 100)
 			if err != nil {
 				t.Fatal(err)
 			}
 			upTo := map[int]uint64{}
+			var names []string
 			for _, d := range deliveries {
 				g := short(t, d)
+				names = append(names, g.name)
 				if d.Damage != nil {
 					damaged = append(damaged, g)
 				} else {
@@ -189,6 +194,9 @@ func TestPoison(t *testing.T) {
 				if err := c.Ack(t.Context(), upTo); err != nil {
 					t.Fatal(err)
 				}
+				for _, name := range names {
+					acked[name] = true
+				}
 			}
 		}
 		if err := c.Close(); err != nil {
@@ -199,6 +207,7 @@ func TestPoison(t *testing.T) {
 		}
 	}
 	want(t, damaged, "0:3 damage")
+	t.Logf("given %v", given)
 	if given["poison"] != limit {
 		t.Errorf("the poison was given %d times, want %d", given["poison"], limit)
 	}
