@@ -122,6 +122,16 @@ func closedBy(err *amqp.Error, ok bool) error {
 	return fmt.Errorf("broker: %w", err)
 }
 
+// lost is why no more deliveries come.
+func lost(closed chan *amqp.Error, from string) error {
+	select {
+	case err, ok := <-closed:
+		return closedBy(err, ok)
+	default:
+		return fmt.Errorf("broker delivers no more from %s", from)
+	}
+}
+
 // code is the reply code of an error of the broker's, 0 if it is none.
 func code(err error) int {
 	var e *amqp.Error

@@ -25,6 +25,10 @@ const (
 	// gapPatience is how long a consumer waits for numbered frames that should have
 	// come before those that it has.
 	gapPatience = 5 * time.Second
+	// maxHeld is how long a frame may wait here for its numbers. The ledger remembers
+	// acknowledged ones for an hour at least: a process that was stopped for longer
+	// must not have them numbered anew.
+	maxHeld = 30 * time.Minute
 	// suspectAfter is how often a frame may have been given before it is given alone.
 	suspectAfter = 3
 )
@@ -58,6 +62,7 @@ type part struct {
 	gapSince time.Time     // since when ready does not follow given; zero if it does
 	leaving  bool          // another member is to have the partition: nothing more is given
 	since    time.Time     // when leaving changed last by patience
+	stale    bool          // what it holds is too old to be given; it comes again
 }
 
 // Consume connects to the broker once, and keeps connected from then on. Several
@@ -245,7 +250,7 @@ func (c *Consumer) receive(ctx context.Context, most int) ([]queue.Delivery, tim
 		if len(c.waiting) == 0 {
 			c.waiting = c.pick(most)
 		}
-		if len(c.waiting) == 0 {
+		if c.waiting = c.fresh(c.waiting); len(c.waiting) == 0 {
 			return nil, wait, nil
 		}
 		frames := make([]Frame, len(c.waiting))
@@ -269,13 +274,27 @@ func (c *Consumer) pick(most int) []*entry {
 	budget := budget{records: most, bytes: receiveBytes}
 	for i := range c.partitions {
 		p := c.parts[c.partitions[(c.turn+i)%len(c.partitions)]]
-		for len(p.arrivals) > 0 && !p.leaving && budget.takes(p.arrivals[0], len(picked) == 0) {
+		for len(p.arrivals) > 0 && !p.leaving && !p.stale && budget.takes(p.arrivals[0], len(picked) == 0) {
 			picked = append(picked, p.arrivals[0])
 			p.arrivals = p.arrivals[1:]
 		}
 	}
 	c.turn++
 	return picked
+}
+
+// fresh leaves out the partitions with frames that have waited for too long. Their
+// place in the line is given up, so that the broker delivers them again.
+func (c *Consumer) fresh(picked []*entry) []*entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range picked {
+		if time.Since(e.arrived) > c.q.opts.maxHeld && e.held == e.part.held && e.held != nil {
+			e.part.stale = true
+			e.held.giveUp()
+		}
+	}
+	return slices.DeleteFunc(picked, func(e *entry) bool { return e.part.stale || e.held != e.part.held })
 }
 
 // budget is how much more a call may take. The last frame may exceed it.
@@ -348,15 +367,17 @@ func (c *Consumer) ack(ctx context.Context, upTo map[int]uint64) error {
 		return err
 	}
 	news, err := c.news(upTo)
-	if err != nil || len(news) == 0 {
+	if err != nil {
 		return err
 	}
-	if err := c.q.opts.Ledger.Acknowledge(ctx, news); err != nil {
-		return err
+	if len(news) > 0 {
+		if err := c.q.opts.Ledger.Acknowledge(ctx, news); err != nil {
+			return err
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for n, seq := range news {
+	for n, seq := range upTo {
 		p := c.parts[n]
 		p.acked = max(p.acked, seq)
 		for len(p.unacked) > 0 && p.unacked[0].header.Last() <= seq {
@@ -369,7 +390,8 @@ func (c *Consumer) ack(ctx context.Context, upTo map[int]uint64) error {
 	return nil
 }
 
-// news is what of upTo was delivered by this consumer and is not acknowledged.
+// news is what of upTo was delivered by this consumer and is not acknowledged, by
+// it or by another one.
 func (c *Consumer) news(upTo map[int]uint64) (map[int]uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

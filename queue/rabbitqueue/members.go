@@ -80,8 +80,7 @@ func (m *members) run(ctx context.Context) error {
 		select {
 		case d, ok := <-m.deliveries:
 			if !ok {
-				err, ok := <-m.closed
-				return closedBy(err, ok)
+				return lost(m.closed, m.c.q.topology.members())
 			}
 			var h hello
 			if err := json.Unmarshal(d.Body, &h); err != nil || h.ID == m.c.id {

@@ -67,6 +67,7 @@ type entry struct {
 	bytes   int64
 	records int
 	damage  error // why it is no frame; it wraps frame.ErrCorrupt
+	arrived time.Time
 	// --
 	held  *registration // from which the message came; nil once that has ended
 	tag   uint64
@@ -75,7 +76,7 @@ type entry struct {
 
 // newEntry reads a message.
 func newEntry(p *part, reg *registration, d *amqp.Delivery) *entry {
-	e := &entry{part: p, held: reg, tag: d.DeliveryTag, id: idOf(d.MessageId, d.Body), bytes: int64(len(d.Body)), records: 1}
+	e := &entry{part: p, held: reg, tag: d.DeliveryTag, id: idOf(d.MessageId, d.Body), bytes: int64(len(d.Body)), records: 1, arrived: time.Now()}
 	h, err := frame.ReadHeader(d.Body)
 	if err == nil {
 		e.records = h.Count

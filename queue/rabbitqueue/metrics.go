@@ -50,7 +50,7 @@ func newMetrics(registerer prometheus.Registerer, gauges bool) (*metrics, error)
 		lost:        counter("weir_queue_connections_lost_total", "Connections to the broker that were lost or could not be made."),
 		damaged:     counter("weir_queue_damaged_total", "Frames delivered as damage: damaged, foreign, missing, or given too often."),
 		again:       counter("weir_queue_redelivered_total", "Frames given to a caller that may have been given before."),
-		yields:      counter("weir_queue_yields_total", "Partitions given up so that another worker has its share."),
+		yields:      counter("weir_queue_yields_total", "Partitions given up for the end of the line, so that another worker has its share or since frames had waited too long."),
 	}
 	m.lag.Store(&measured{})
 	m.all = []prometheus.Collector{

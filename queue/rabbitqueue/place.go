@@ -34,7 +34,7 @@ func (c *Consumer) drop(reg *registration) {
 	defer c.mu.Unlock()
 	p := reg.part
 	p.held, p.arrivals, p.ready, p.gapSince = nil, nil, nil, time.Time{}
-	p.leaving, p.since = false, time.Time{}
+	p.leaving, p.since, p.stale = false, time.Time{}, false
 	for _, e := range p.unacked {
 		e.held = nil
 	}
@@ -65,10 +65,19 @@ func (c *Consumer) place(entries []*entry, places []Place) {
 				e.damage = fmt.Errorf("message %s in queue %s (records %d to %d), which will be among the dead letters: %w",
 					e.id, c.q.topology.queue(p.number), e.header.First, e.header.Last(), e.damage)
 			}
-			at, _ := slices.BinarySearchFunc(p.ready, e.header.First, func(r *entry, first uint64) int { return cmp.Compare(r.header.First, first) })
+			at, there := position(p.ready, e.header.First)
+			if there { // somebody has published a copy
+				e.settle()
+				continue
+			}
 			p.ready = slices.Insert(p.ready, at, e)
 		}
 	}
+}
+
+// position is where the frame that begins at a number is, or would be.
+func position(entries []*entry, first uint64) (at int, there bool) {
+	return slices.BinarySearchFunc(entries, first, func(e *entry, first uint64) int { return cmp.Compare(e.header.First, first) })
 }
 
 var errLate = errors.New("frame has come after it was given up")
@@ -86,7 +95,7 @@ func (c *Consumer) late(p *part, e *entry) {
 			return
 		}
 	}
-	at, _ := slices.BinarySearchFunc(p.unacked, e.header.First, func(r *entry, first uint64) int { return cmp.Compare(r.header.First, first) })
+	at, _ := position(p.unacked, e.header.First)
 	p.unacked = slices.Insert(p.unacked, at, e)
 }
 

@@ -270,7 +270,7 @@ func (s *session) refused() error {
 	if s.ch.IsClosed() || s.conn.amqp.IsClosed() {
 		return fmt.Errorf("%w: connection is lost", ErrUnconfirmed)
 	}
-	return fmt.Errorf("%w: the broker refuses frames: the backlog of their partition is at its limit", queue.ErrFull)
+	return fmt.Errorf("%w: the broker refuses frames: their partition's backlog is at its limit, or its queue has lost its majority", queue.ErrFull)
 }
 
 // refuses says why nothing can be sent, if so.

@@ -99,6 +99,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Registerer takes the metrics; nil registers none.
 	Registerer prometheus.Registerer
+
+	maxHeld time.Duration // 0 means maxHeld; tests lower it
 }
 
 func (o *Options) withDefaults() (Options, error) {
@@ -137,6 +139,7 @@ func (o *Options) withDefaults() (Options, error) {
 	orTime(&opts.ConfirmTimeout, 5*time.Second)
 	orTime(&opts.Heartbeat, 4*time.Second)
 	orTime(&opts.DialTimeout, 5*time.Second)
+	orTime(&opts.maxHeld, maxHeld)
 	opts.Heartbeat = max(opts.Heartbeat, time.Second)
 	if opts.Now == nil {
 		opts.Now = time.Now

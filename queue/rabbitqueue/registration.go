@@ -120,7 +120,7 @@ func (c *Consumer) attend(ctx context.Context, reg *registration) (yielded bool,
 		select {
 		case d, ok := <-reg.deliveries:
 			if !ok {
-				return false, reg.lost()
+				return false, lost(reg.closed, c.q.topology.queue(reg.part.number))
 			}
 			reg.setActive()
 			reg.unsettled = append(reg.unsettled, d.DeliveryTag)
@@ -141,16 +141,6 @@ func (c *Consumer) attend(ctx context.Context, reg *registration) (yielded bool,
 			}
 			return false, reg.ch.Close()
 		}
-	}
-}
-
-// lost is why no more deliveries come.
-func (r *registration) lost() error {
-	select {
-	case err, ok := <-r.closed:
-		return closedBy(err, ok)
-	default:
-		return fmt.Errorf("broker has ended the consumer of partition %d", r.part.number)
 	}
 }
 

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/weirhq/weir/frame"
@@ -450,4 +452,112 @@ func TestPrefetch(t *testing.T) {
 	if deliveries := <-result; len(deliveries) != 1 || deliveries[0].Header.First != 4 {
 		t.Errorf("received %v", deliveries)
 	}
+}
+
+// What another process has acknowledged is not waited for any more.
+func TestAcknowledgedElsewhere(t *testing.T) {
+	b := newBench(t)
+	p := newProxy(t)
+	first, second := b.openAt(t, p.url(), nil), b.open(t, nil)
+	appendTo(t, second, 0, "a", "b")
+	here := consume(t, first, 0)
+	want(t, take(t, here, 2), "0:1 a", "0:2 b")
+	p.refuse()
+	there := consume(t, second, 0)
+	want(t, take(t, there, 2), "0:1 a", "0:2 b")
+	if err := there.Ack(t.Context(), map[int]uint64{0: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := there.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.restore()
+	appendTo(t, second, 0, "c")
+	want(t, take(t, here, 1), "0:3 c")
+	if err := here.Ack(t.Context(), map[int]uint64{0: 2}); err != nil {
+		t.Error(err)
+	}
+	if err := here.Ack(t.Context(), map[int]uint64{0: 3}); err != nil {
+		t.Error(err)
+	}
+	if lag, err := second.Lag(t.Context()); err != nil || lag.Records != 0 {
+		t.Errorf("lag is %+v, %v", lag, err)
+	}
+	// A frame that was given often is given only while nothing is waited for.
+	p.refuse()
+	appendTo(t, second, 0, "d")
+	for range 3 {
+		there := consume(t, second, 0)
+		want(t, take(t, there, 1), "0:4 d")
+		if err := there.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.restore()
+	want(t, take(t, here, 1), "0:4 d")
+}
+
+// Frames that have waited here for too long are not numbered, since the ledger may
+// have forgotten them: they come again, in order.
+func TestStale(t *testing.T) {
+	b := newBench(t)
+	failing := &failingLedger{Ledger: b.ledger}
+	const held = 300 * time.Millisecond
+	registry := prometheus.NewRegistry()
+	q := b.open(t, func(o *rabbitqueue.Options) {
+		o.Ledger = failing
+		o.Registerer = registry
+		o.SetMaxHeld(held)
+	})
+	appendTo(t, q, 0, "a", "b", "c")
+	c := consume(t, q)
+	failing.fail(true)
+	began := time.Now()
+	eventually(t, "wait for numbers too long", patience, func() bool {
+		if _, err := c.Receive(t.Context(), 1); !errors.Is(err, errLedger) {
+			t.Fatalf("got error %v, want the ledger's", err)
+		}
+		return time.Since(began) > 2*held
+	})
+	failing.fail(false)
+	if values(t, registry)["weir_queue_yields_total"] == 0 {
+		t.Error("the partition was not given up")
+	}
+	want(t, take(t, c, 3), "0:1 a", "0:2 b", "0:3 c")
+	if err := c.Ack(t.Context(), map[int]uint64{0: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if lag, err := q.Lag(t.Context()); err != nil || lag.Records != 0 {
+		t.Errorf("lag is %+v, %v", lag, err)
+	}
+}
+
+// A copy of a frame that somebody has published costs nothing.
+func TestCopies(t *testing.T) {
+	b := newBench(t)
+	q := b.open(t, nil)
+	sealed := frame.Seal(queuetest.Body(t, 0, "x"), 1, 1)
+	for range 3 {
+		b.publish(t, "p00", amqp.Publishing{Body: sealed, MessageId: strings.Repeat("0c", 16)})
+	}
+	c := consume(t, q, 0)
+	want(t, take(t, c, 1), "0:1 x")
+	if err := c.Ack(t.Context(), map[int]uint64{0: 1}); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(t, "p00", amqp.Publishing{Body: sealed, MessageId: strings.Repeat("0c", 16)})
+	appendTo(t, q, 0, "y")
+	want(t, take(t, c, 1), "0:2 y")
+	if err := c.Ack(t.Context(), map[int]uint64{0: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ch, done := b.channel(t)
+	defer done()
+	eventually(t, "the broker has nothing", patience, func() bool {
+		found, err := ch.QueueDeclarePassive(b.prefix+".p00", true, false, false, false, nil)
+		return err == nil && found.Consumers == 0 && found.Messages == 0
+	})
 }
