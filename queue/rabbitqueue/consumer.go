@@ -324,14 +324,15 @@ func (c *Consumer) attempt(ctx context.Context, chosen []*entry) error {
 	return c.q.opts.Ledger.Attempt(ctx, again)
 }
 
-// give hands frames out, but those whose connection is lost: they come again.
+// give hands frames out, but those whose connection is lost or whose partition is
+// to be left: they come again, here or elsewhere.
 func (c *Consumer) give(chosen []*entry) []queue.Delivery {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var deliveries []queue.Delivery
 	for _, e := range chosen {
 		p := e.part
-		if len(p.ready) == 0 || p.ready[0] != e {
+		if p.leaving || len(p.ready) == 0 || p.ready[0] != e {
 			continue
 		}
 		p.ready = p.ready[1:]

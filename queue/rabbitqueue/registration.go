@@ -185,7 +185,7 @@ func (r *registration) flush() (yield bool, err error) {
 	r.accepted, r.rejected = nil, nil
 	r.mu.Unlock()
 	for _, tag := range rejected {
-		if err := r.ch.Nack(tag, false, false); err != nil {
+		if err := r.ch.Reject(tag, false); err != nil {
 			return false, fmt.Errorf("reject: %w", err)
 		}
 		r.settled(tag)

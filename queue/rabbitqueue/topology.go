@@ -14,8 +14,8 @@ import (
 
 // brokerLimit is the broker's own limit of deliveries. It only ends what the
 // Ledger cannot count, such as a message that kills its reader before it is
-// numbered: up to RabbitMQ 4.2 the broker counts all that a lost consumer held,
-// the innocent too; since then it does not count lost consumers at all.
+// numbered. Up to RabbitMQ 4.2 the broker counts all that a consumer held when it
+// was lost, the innocent too, and from 4.3 on not every return.
 const brokerLimit = 1000
 
 // topology is what the broker has of the queue.
