@@ -18,8 +18,8 @@ import (
 
 var (
 	// ErrFull is wrapped by Append when the queue takes no more for now: its
-	// backlog has reached its limit or the disk its guard. Nothing was stored.
-	// It passes by itself, without a restart.
+	// backlog has reached its limit or the disk its guard. It passes by itself,
+	// without a restart.
 	ErrFull = errors.New("queue is full")
 	// ErrClosed is wrapped by every call after Close.
 	ErrClosed = errors.New("queue is closed")
@@ -27,11 +27,14 @@ var (
 
 // Queue is a durable log of frames. All methods may be called concurrently.
 type Queue interface {
-	// Append gives each body the next sequence numbers of its partition and
-	// stores all of them, or none if it returns an error. It returns when they
-	// are durable. The order of bodies for one partition is kept. The slices may
-	// be reused afterwards. A failed fsync is never retried: the driver closes
-	// its files, opens and verifies them anew, and answers errors until then.
+	// Append stores all bodies. It returns when they are durable. The order of
+	// bodies for one partition is kept; each has the next sequence numbers of its
+	// partition, from now on or from when it is first delivered on. After an error
+	// none is stored, or some may be if the driver says so: senders repeat what was
+	// not stored, and items are told apart by their ids. What is no valid body is an
+	// error of which nothing is stored. The slices may be reused afterwards. A
+	// failed fsync is never retried: the driver closes its files, opens and verifies
+	// them anew, and answers errors until then.
 	Append(ctx context.Context, bodies []frame.Body) error
 
 	// Consume starts reading the partitions after what was last acknowledged;
@@ -39,7 +42,8 @@ type Queue interface {
 	// time: a second one waits, or is refused with an error that says so.
 	Consume(ctx context.Context, partitions []int) (Consumer, error)
 
-	// Lag measures what is appended and not acknowledged.
+	// Lag measures what is appended and not acknowledged. A driver that numbers
+	// frames when they are first delivered estimates what has no numbers yet.
 	Lag(ctx context.Context) (Lag, error)
 
 	// Partitions is their number, fixed when the queue was first made.
@@ -54,7 +58,8 @@ type Queue interface {
 type Consumer interface {
 	// Receive blocks until there is at least one frame that this consumer was
 	// not given yet, and returns up to about max records in whole frames (more
-	// if the first frame alone is larger), in order within each partition.
+	// if the first frame alone is larger), in order within each partition. A driver
+	// may bound how much is delivered and not acknowledged: then it waits for Ack.
 	Receive(ctx context.Context, max int) ([]Delivery, error)
 
 	// Ack says that everything up to and including the sequence number is done
@@ -81,8 +86,8 @@ type Delivery struct {
 type Lag struct {
 	Records int64 // appended, not acknowledged
 	Bytes   int64
-	// Head and Acked are, per partition, the last sequence number appended and
-	// acknowledged; 0 if none.
+	// Head and Acked are, per partition, the last sequence number given to a frame
+	// and the last one acknowledged; 0 if none.
 	Head  []uint64
 	Acked []uint64
 }

@@ -17,6 +17,7 @@ func TestConformance(t *testing.T) {
 			ReopenLimited: func(t *testing.T, maxBacklog int64) queue.Queue {
 				return open(t, dir, &sqlitequeue.Options{MaxBacklog: maxBacklog})
 			},
+			AllOrNothing: true,
 		}
 	})
 }
