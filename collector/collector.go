@@ -33,7 +33,7 @@ import (
 
 // Outcomes tells what became of a request's items. *live.Hub is one.
 type Outcomes interface {
-	Await(receipt string, n int) *live.Waiter
+	Await(ws weir.WorkspaceID, receipt string, n int) *live.Waiter
 }
 
 // Options of a collector. The zero value is ready to use.

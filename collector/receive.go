@@ -212,7 +212,7 @@ func (c *Collector) store(ctx context.Context, q *request) *failure {
 	}
 	var waiter *live.Waiter
 	if q.waits {
-		waiter = c.options.Outcomes.Await(q.answer.receipt, len(q.entry.records))
+		waiter = c.options.Outcomes.Await(q.grant.Workspace.ID, q.answer.receipt, len(q.entry.records))
 		defer waiter.Cancel()
 	}
 	if err := c.committer.commit(&q.entry); err != nil {

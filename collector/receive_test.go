@@ -24,8 +24,8 @@ type processed struct {
 	outcomes []weir.Outcome
 }
 
-func (p processed) Await(receipt string, n int) *live.Waiter {
-	w := p.Hub.Await(receipt, n)
+func (p processed) Await(ws weir.WorkspaceID, receipt string, n int) *live.Waiter {
+	w := p.Hub.Await(ws, receipt, n)
 	for i, o := range p.outcomes {
 		o.Receipt, o.Position = receipt, weir.At(0, uint64(i+1))
 		p.Publish([]live.Message{{Outcome: o}})

@@ -328,7 +328,7 @@ func (s *Server) act(ctx context.Context, ws weir.WorkspaceID, kind weir.Kind, p
 	if r := record.Rejected; r != nil {
 		return nil, newProblem(http.StatusBadRequest, r.Code, sentence(r.Message)).in(r.Field)
 	}
-	waiter := s.parts.Hub.Await(record.Receipt, 1)
+	waiter := s.parts.Hub.Await(ws, record.Receipt, 1)
 	defer waiter.Cancel()
 	if err := s.submit(ctx, []weir.Record{record}); err != nil {
 		return nil, err

@@ -75,19 +75,57 @@ func (h *Hub) Listened(ws weir.WorkspaceID) bool {
 // Publish gives the messages to the listeners of their workspaces, and to those
 // who wait for their receipts.
 func (h *Hub) Publish(messages []Message) {
+	h.show(messages)
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if len(h.subscribers) == 0 && len(h.waiters) == 0 {
+	if len(h.waiters) == 0 {
 		return
 	}
 	for _, m := range messages {
 		if w := h.waiters[m.Outcome.Receipt]; w != nil {
 			w.add(m.Outcome)
 		}
+	}
+}
+
+// show gives the messages to the listeners of their workspaces.
+func (h *Hub) show(messages []Message) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if len(h.subscribers) == 0 {
+		return
+	}
+	for _, m := range messages {
 		for s := range h.subscribers[m.Workspace] {
 			s.offer(m)
 		}
 	}
+}
+
+// answer gives outcomes to those who wait for their receipts.
+func (h *Hub) answer(outcomes []weir.Outcome) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, o := range outcomes {
+		if w := h.waiters[o.Receipt]; w != nil {
+			w.add(o)
+		}
+	}
+}
+
+// listened are the workspaces that have listeners, and the receipts that somebody waits
+// for, with their workspaces.
+func (h *Hub) listened() (workspaces map[weir.WorkspaceID]bool, receipts map[string]weir.WorkspaceID) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	workspaces, receipts = map[weir.WorkspaceID]bool{}, map[string]weir.WorkspaceID{}
+	for ws := range h.subscribers {
+		workspaces[ws] = true
+	}
+	for receipt, w := range h.waiters {
+		receipts[receipt] = w.ws
+	}
+	return workspaces, receipts
 }
 
 // offer makes room by dropping the oldest message: a live view is about now.
@@ -109,6 +147,7 @@ func (s *Subscription) offer(m Message) {
 // Waiter collects the outcomes of one request.
 type Waiter struct {
 	hub     *Hub
+	ws      weir.WorkspaceID
 	receipt string
 
 	mu       sync.Mutex
@@ -117,10 +156,10 @@ type Waiter struct {
 	done     chan struct{}
 }
 
-// Await collects the outcomes of a request of n items. It is called before the
+// Await collects the outcomes of a request of n items to a workspace. It is called before the
 // items are queued, so that none is missed, and ended with Cancel.
-func (h *Hub) Await(receipt string, n int) *Waiter {
-	w := &Waiter{hub: h, receipt: receipt, missing: n, done: make(chan struct{})}
+func (h *Hub) Await(ws weir.WorkspaceID, receipt string, n int) *Waiter {
+	w := &Waiter{hub: h, ws: ws, receipt: receipt, missing: n, done: make(chan struct{})}
 	if n == 0 {
 		close(w.done)
 	}

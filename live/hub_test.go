@@ -62,7 +62,7 @@ func TestClosedSubscriberIsForgotten(t *testing.T) {
 
 func TestWaiterCountsEachPositionOnce(t *testing.T) {
 	hub := live.NewHub()
-	w := hub.Await("r1", 2)
+	w := hub.Await("a", "r1", 2)
 	defer w.Cancel()
 	hub.Publish([]live.Message{message("a", "r1", 1), message("a", "r1", 1), message("a", "r2", 2)})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -78,7 +78,7 @@ func TestWaiterCountsEachPositionOnce(t *testing.T) {
 }
 
 func TestWaiterForNothingReturnsAtOnce(t *testing.T) {
-	w := live.NewHub().Await("r", 0)
+	w := live.NewHub().Await("a", "r", 0)
 	if got, err := w.Wait(context.Background()); err != nil || len(got) != 0 {
 		t.Fatalf("got %v, %v", got, err)
 	}
