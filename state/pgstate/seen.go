@@ -1,0 +1,141 @@
+package pgstate
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/document"
+)
+
+// Seen is the index of applied items.
+func (s *Store) Seen() state.Seen { return seen{s} }
+
+type seen struct{ store *Store }
+
+// placed is the key of an item and its place among those of a call.
+type placed struct {
+	key [document.HashSize]byte
+	n   int
+}
+
+// placedKeys are sorted: neighbours share pages, and two who put the same wait for
+// each other in no circle. The last of several with one key stands last.
+func placedKeys(list []state.ItemKey) []placed {
+	out := make([]placed, len(list))
+	for n, k := range list {
+		out[n] = placed{document.HashItem(k), n}
+	}
+	slices.SortStableFunc(out, func(a, b placed) int { return bytes.Compare(a.key[:], b.key[:]) })
+	return out
+}
+
+// seenParts is how many tables the index has, by the first digit of the keys.
+const seenParts = 16
+
+// lookUpPart asks one of the tables. The table of all would look for every key in each
+// of them: a list is not split.
+var lookUpPart = func() (out [seenParts]string) {
+	for n := range out {
+		out[n] = fmt.Sprintf("SELECT key, position, version, hash, at, doc FROM seen_%x WHERE key = ANY($1::uuid[])", n)
+	}
+	return out
+}()
+
+// Lookup fills entries in the order of the keys. Each part of the index is asked for
+// its own keys.
+func (x seen) Lookup(ctx context.Context, keys []state.ItemKey) ([]state.Entry, error) {
+	start := time.Now()
+	entries := make([]state.Entry, len(keys))
+	if x.store.closed.Load() {
+		return nil, fmt.Errorf("look up seen items: %w", ErrClosed)
+	}
+	if len(keys) == 0 {
+		return entries, nil
+	}
+	sorted := placedKeys(keys)
+	batch := &pgx.Batch{}
+	for part, rest := 0, sorted; part < seenParts; part++ {
+		n, _ := slices.BinarySearchFunc(rest, part+1, func(p placed, next int) int { return int(p.key[0]>>4) - next })
+		mine := rest[:n]
+		rest = rest[n:]
+		if len(mine) > 0 {
+			batch.Queue(lookUpPart[part], hashesOf(mine)).Query(func(rows pgx.Rows) error { return fill(rows, mine, entries) })
+		}
+	}
+	if err := send(ctx, x.store.pool, batch); err != nil {
+		return nil, x.store.explain("look up seen items", err)
+	}
+	x.store.metrics.seenLookups.Observe(time.Since(start).Seconds())
+	return entries, nil
+}
+
+func hashesOf(list []placed) [][document.HashSize]byte {
+	out := make([][document.HashSize]byte, 0, len(list))
+	for n, p := range list {
+		if n == 0 || p.key != list[n-1].key {
+			out = append(out, p.key)
+		}
+	}
+	return out
+}
+
+// fill puts rows where their keys stand.
+func fill(rows pgx.Rows, sorted []placed, entries []state.Entry) error {
+	return each(rows, func(rows pgx.Rows) error {
+		var key [document.HashSize]byte
+		var e state.Entry
+		var position, version, hash, at int64
+		if err := rows.Scan(&key, &position, &version, &hash, &at, &e.Doc); err != nil {
+			return err
+		}
+		e.Position, e.Version, e.Hash, e.At = weir.Position(position), weir.Micros(version), uint64(hash), weir.Micros(at)
+		n, _ := slices.BinarySearchFunc(sorted, key, func(p placed, key [document.HashSize]byte) int { return bytes.Compare(p.key[:], key[:]) })
+		for again := false; n < len(sorted) && sorted[n].key == key; n, again = n+1, true {
+			if again {
+				e.Doc = bytes.Clone(e.Doc)
+			}
+			entries[sorted[n].n] = e
+		}
+		return nil
+	})
+}
+
+const putSeen = `INSERT INTO seen (key, position, version, hash, at, doc)
+	SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::bytea[])
+	ON CONFLICT (key) DO UPDATE SET position = excluded.position, version = excluded.version, hash = excluded.hash, at = excluded.at, doc = excluded.doc`
+
+// Put stores entries in a transaction of its own, durably when it returns.
+func (x seen) Put(ctx context.Context, keys []state.ItemKey, entries []state.Entry) error {
+	if len(keys) != len(entries) {
+		return fmt.Errorf("put seen items: %d keys and %d entries", len(keys), len(entries))
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	start := time.Now()
+	sorted := placedKeys(keys)
+	hashes := make([][document.HashSize]byte, 0, len(keys))
+	var positions, versions, contents, times []int64
+	var docs [][]byte
+	for n, p := range sorted {
+		if n+1 < len(sorted) && sorted[n+1].key == p.key {
+			continue // the later counts
+		}
+		e := &entries[p.n]
+		hashes, docs = append(hashes, p.key), append(docs, e.Doc)
+		positions, versions = append(positions, int64(e.Position)), append(versions, int64(e.Version))
+		contents, times = append(contents, int64(e.Hash)), append(times, int64(e.At))
+	}
+	if _, err := x.store.pool.Exec(ctx, putSeen, hashes, positions, versions, contents, times, docs); err != nil {
+		return x.store.explain("put seen items", err)
+	}
+	x.store.metrics.seenPuts.Observe(time.Since(start).Seconds())
+	return nil
+}
