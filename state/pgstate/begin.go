@@ -151,9 +151,6 @@ func (s *Store) begin(ctx context.Context, of state.Need) (*tx, error) {
 	return t, err
 }
 
-// maxAttempts bounds how often a transaction is begun.
-const maxAttempts = 5
-
 // attempt begins without those whom somebody holds, and names them. It begins again
 // with more users when a person turns out to have grown between the statement that
 // found its members and the lock, and when the database or the network ended the

@@ -143,10 +143,7 @@ func (t *tx) outcome(ctx context.Context, lost error, committing bool) error {
 		batch.Queue("ROLLBACK")
 		return send(ctx, t.store.pool, batch)
 	}
-	err := ask()
-	for tries := 1; err != nil && isLost(err) && tries < maxAttempts; tries++ {
-		err = ask() // the other connections of the pool may be lost too
-	}
+	err := repeat(ask)
 	switch {
 	case err != nil:
 		return errors.Join(lost, err)

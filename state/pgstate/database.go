@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strconv"
@@ -125,6 +126,7 @@ func (d *database) explain(operation string, err error) error {
 func isLost(err error) bool {
 	var e *pgconn.PgError
 	var connect *pgconn.ConnectError
+	var network net.Error
 	if errors.As(err, &connect) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
@@ -133,7 +135,21 @@ func isLost(err error) bool {
 	if errors.As(err, &e) {
 		return len(e.Code) == 5 && (e.Code[:4] == "57P0" || e.Code == "25P03" || e.Code[:2] == "08")
 	}
-	return true // of the network, or what came over it
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
+}
+
+// maxAttempts bounds how often is tried what failed for no reason of its own.
+const maxAttempts = 5
+
+// repeat calls fn again while its connection was lost: a pool may have several that are
+// not known to be lost yet. What fn does may be done twice.
+func repeat(fn func() error) (err error) {
+	for range maxAttempts {
+		if err = fn(); err == nil || !isLost(err) {
+			return err
+		}
+	}
+	return err
 }
 
 // send runs statements in one round trip, and ends with the first error, also one of

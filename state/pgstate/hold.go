@@ -79,8 +79,11 @@ func (s *Store) hold(ctx context.Context, me holder, users []state.Key) error {
 	columns := s.columns(users)
 	rest := users
 	err := s.waitForHolds(ctx, func() (bool, error) {
-		n, err := s.takeSome(ctx, me, rest)
-		rest = rest[n:]
+		err := repeat(func() error {
+			n, err := s.takeSome(ctx, me, rest)
+			rest = rest[n:]
+			return err
+		})
 		return len(rest) == 0, err
 	})
 	if err != nil || len(users) == 0 {
@@ -91,7 +94,7 @@ func (s *Store) hold(ctx context.Context, me holder, users []state.Key) error {
 		batch.Queue("BEGIN")
 		batch.Queue(lockHeld, columns.workspaces, columns.ids)
 		batch.Queue("ROLLBACK")
-		if err := send(ctx, s.transactions, batch); codeOf(err) != codeLockTimeout {
+		if err := send(ctx, s.transactions, batch); codeOf(err) != codeLockTimeout && codeOf(err) != codeDeadlock {
 			return err
 		}
 	}
@@ -128,8 +131,10 @@ func (s *Store) takeSome(ctx context.Context, me holder, users []state.Key) (n i
 // areFree reports whether nobody holds any of the users any more.
 func (s *Store) areFree(ctx context.Context, users []state.Key) (free bool, err error) {
 	columns := s.columns(users)
-	err = s.pool.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM unnest($1::int4[], $2::bytea[]) AS k (workspace, id)
-		JOIN holds h ON h.workspace = k.workspace AND h.id = k.id WHERE h.expires > clock_timestamp())`, columns.workspaces, columns.ids).Scan(&free)
+	err = repeat(func() error {
+		return s.pool.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM unnest($1::int4[], $2::bytea[]) AS k (workspace, id)
+			JOIN holds h ON h.workspace = k.workspace AND h.id = k.id WHERE h.expires > clock_timestamp())`, columns.workspaces, columns.ids).Scan(&free)
+	})
 	return free, err
 }
 
@@ -175,14 +180,8 @@ func (s *Store) free(me holder) {
 	s.holds.changed = make(chan struct{})
 }
 
-// forget tries again over another connection if one was lost.
-func (s *Store) forget(ctx context.Context, holders []holder) (err error) {
-	for range maxAttempts {
-		if _, err = s.pool.Exec(ctx, "DELETE FROM holds WHERE holder = ANY($1::uuid[])", holders); !isLost(err) {
-			return err
-		}
-	}
-	return err
+func (s *Store) forget(ctx context.Context, holders []holder) error {
+	return s.exec(ctx, "DELETE FROM holds WHERE holder = ANY($1::uuid[])", holders)
 }
 
 // keepHolds says that this process lives, until ctx ends.
@@ -211,12 +210,14 @@ func (s *Store) renewHolds(ctx context.Context) {
 	// Whoever has expired was perhaps loaded by others since, and stays lost. The row
 	// goes, so that the holder is not told of twice.
 	var lost int
-	err := s.pool.QueryRow(ctx, `WITH kept AS (
-			UPDATE holds SET expires = clock_timestamp() + $2::interval WHERE holder = ANY($1::uuid[]) AND expires > clock_timestamp()
-		), gone AS (
-			DELETE FROM holds WHERE holder = ANY($1::uuid[]) AND expires <= clock_timestamp() RETURNING 1
-		)
-		SELECT count(*) FROM gone`, mine, s.holdExpiry).Scan(&lost)
+	err := repeat(func() error {
+		return s.pool.QueryRow(ctx, `WITH kept AS (
+				UPDATE holds SET expires = clock_timestamp() + $2::interval WHERE holder = ANY($1::uuid[]) AND expires > clock_timestamp()
+			), gone AS (
+				DELETE FROM holds WHERE holder = ANY($1::uuid[]) AND expires <= clock_timestamp() RETURNING 1
+			)
+			SELECT count(*) FROM gone`, mine, s.holdExpiry).Scan(&lost)
+	})
 	switch {
 	case ctx.Err() != nil && s.closed.Load():
 	case err != nil:

@@ -52,15 +52,12 @@ func (s *Store) Outbox() state.Outbox { return outbox{s} }
 type outbox struct{ store *Store }
 
 func (o outbox) Read(ctx context.Context, topic string, after int64, limit int) (waiting []state.Waiting, err error) {
-	err = o.store.read(ctx, func(rows pgx.Rows) error {
+	waiting, err = read(ctx, o.store, func(rows pgx.Rows) (state.Waiting, error) {
 		w := state.Waiting{Effect: state.Effect{Topic: topic}}
 		var ws, id, user []byte
-		if err := rows.Scan(&w.Cursor, &ws, &id, &user, &w.Body); err != nil {
-			return err
-		}
+		err := rows.Scan(&w.Cursor, &ws, &id, &user, &w.Body)
 		w.Workspace, w.ID, w.User = weir.WorkspaceID(ws), string(id), string(user)
-		waiting = append(waiting, w)
-		return nil
+		return w, err
 	}, "SELECT cursor, workspace, id, user_id, body FROM outbox WHERE topic = $1 AND cursor > $2 ORDER BY cursor LIMIT $3", []byte(topic), after, limit)
 	if err != nil {
 		return nil, o.store.explain("read outbox", err)
@@ -69,6 +66,6 @@ func (o outbox) Read(ctx context.Context, topic string, after int64, limit int) 
 }
 
 func (o outbox) Done(ctx context.Context, topic string, upTo int64) error {
-	_, err := o.store.pool.Exec(ctx, "DELETE FROM outbox WHERE topic = $1 AND cursor <= $2", []byte(topic), upTo)
+	err := o.store.exec(ctx, "DELETE FROM outbox WHERE topic = $1 AND cursor <= $2", []byte(topic), upTo)
 	return o.store.explain("forget effects that are done", err)
 }

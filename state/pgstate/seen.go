@@ -60,6 +60,15 @@ func (x seen) Lookup(ctx context.Context, keys []state.ItemKey) ([]state.Entry, 
 		return entries, nil
 	}
 	sorted := placedKeys(keys)
+	if err := repeat(func() error { return send(ctx, x.store.pool, lookingUp(sorted, entries)) }); err != nil {
+		return nil, x.store.explain("look up seen items", err)
+	}
+	x.store.metrics.seenLookups.Observe(time.Since(start).Seconds())
+	return entries, nil
+}
+
+// lookingUp queues a statement for each part that may have some of the keys.
+func lookingUp(sorted []placed, entries []state.Entry) *pgx.Batch {
 	batch := &pgx.Batch{}
 	for part, rest := 0, sorted; part < seenParts; part++ {
 		n, _ := slices.BinarySearchFunc(rest, part+1, func(p placed, next int) int { return int(p.key[0]>>4) - next })
@@ -69,11 +78,7 @@ func (x seen) Lookup(ctx context.Context, keys []state.ItemKey) ([]state.Entry, 
 			batch.Queue(lookUpPart[part], hashesOf(mine)).Query(func(rows pgx.Rows) error { return fill(rows, mine, entries) })
 		}
 	}
-	if err := send(ctx, x.store.pool, batch); err != nil {
-		return nil, x.store.explain("look up seen items", err)
-	}
-	x.store.metrics.seenLookups.Observe(time.Since(start).Seconds())
-	return entries, nil
+	return batch
 }
 
 func hashesOf(list []placed) [][document.HashSize]byte {
@@ -133,7 +138,7 @@ func (x seen) Put(ctx context.Context, keys []state.ItemKey, entries []state.Ent
 		positions, versions = append(positions, int64(e.Position)), append(versions, int64(e.Version))
 		contents, times = append(contents, int64(e.Hash)), append(times, int64(e.At))
 	}
-	if _, err := x.store.pool.Exec(ctx, putSeen, hashes, positions, versions, contents, times, docs); err != nil {
+	if err := x.store.exec(ctx, putSeen, hashes, positions, versions, contents, times, docs); err != nil {
 		return x.store.explain("put seen items", err)
 	}
 	x.store.metrics.seenPuts.Observe(time.Since(start).Seconds())

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/state"
 )
 
 // server is the address of the test server, from WEIR_TEST_POSTGRES_URL or the usual
@@ -71,4 +74,56 @@ func open(t testing.TB, options *Options) *Store {
 		}
 	})
 	return s
+}
+
+// begin and commit fail the test where they fail.
+func begin(t testing.TB, s *Store, need state.Need) state.Tx {
+	t.Helper()
+	tx, err := s.Begin(context.Background(), need)
+	if err != nil {
+		t.Fatalf("begin: %v", err)
+	}
+	return tx
+}
+
+func commit(t testing.TB, tx state.Tx, changes state.Changes) {
+	t.Helper()
+	if err := tx.Commit(context.Background(), changes); err != nil {
+		t.Fatalf("commit: %v", err)
+	}
+}
+
+const ws = weir.WorkspaceID("acme")
+
+func users(ids ...string) (out []state.Key) {
+	for _, id := range ids {
+		out = append(out, state.Key{Workspace: ws, ID: id})
+	}
+	return out
+}
+
+func identity(id string, number, person uint32) *weir.Identity {
+	return &weir.Identity{Workspace: ws, ID: id, Number: number, Person: person}
+}
+
+// waitFor asks the database until a condition holds of it.
+func waitFor(t testing.TB, s *Store, what, condition string, args ...any) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		var holds bool
+		if err := s.pool.QueryRow(ctx, "SELECT "+condition, args...).Scan(&holds); err != nil {
+			t.Fatalf("wait for %s: %v", what, err)
+		}
+		if holds {
+			return
+		}
+	}
+}
+
+// waitForWaiting waits until so many connections of the test wait for a row.
+func waitForWaiting(t testing.TB, s *Store, n int) {
+	t.Helper()
+	waitFor(t, s, "somebody to wait", "count(*) = $1 FROM pg_stat_activity WHERE application_name = $2 AND wait_event_type = 'Lock'", n, s.schema)
 }

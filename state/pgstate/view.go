@@ -3,7 +3,6 @@ package pgstate
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -18,33 +17,41 @@ func (s *Store) View() state.View { return view{s} }
 // view's statements see one commit each.
 type view struct{ store *Store }
 
-// read runs a query and calls fn to scan each of its rows.
-func (s *Store) read(ctx context.Context, fn func(pgx.Rows) error, query string, args ...any) error {
-	if s.closed.Load() {
-		return ErrClosed
-	}
-	rows, err := s.pool.Query(ctx, query, args...)
+// read runs a query and scans each of its rows.
+func read[T any](ctx context.Context, s *Store, scan func(pgx.Rows) (T, error), query string, args ...any) (out []T, err error) {
+	err = repeat(func() error {
+		out = nil
+		rows, err := s.pool.Query(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		return each(rows, func(rows pgx.Rows) error {
+			v, err := scan(rows)
+			out = append(out, v)
+			return err
+		})
+	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return each(rows, fn)
+	return out, nil
+}
+
+// exec runs a statement that may be run twice.
+func (s *Store) exec(ctx context.Context, statement string, args ...any) error {
+	return repeat(func() error {
+		_, err := s.pool.Exec(ctx, statement, args...)
+		return err
+	})
 }
 
 // list reads all that a query finds in a workspace, whose number is its first argument.
 func list[T any](ctx context.Context, s *Store, what string, ws weir.WorkspaceID, scan func(pgx.Rows) (T, error), query string, args ...any) (out []T, err error) {
-	if s.closed.Load() {
-		return nil, s.explain("read "+what, ErrClosed)
-	}
 	number, ok, err := s.find(ctx, ws)
 	if err != nil || !ok {
 		return nil, s.explain("read "+what, err)
 	}
-	err = s.read(ctx, func(rows pgx.Rows) error {
-		v, err := scan(rows)
-		out = append(out, v)
-		return err
-	}, query, append([]any{number}, args...)...)
-	if err != nil {
+	if out, err = read(ctx, s, scan, query, append([]any{number}, args...)...); err != nil {
 		return nil, s.explain("read "+what, err)
 	}
 	return out, nil
@@ -178,9 +185,6 @@ func (v view) Conversions(ctx context.Context, ws weir.WorkspaceID, identities [
 
 // Mark is a note of state.Changes.Marks.
 func (v view) Mark(ctx context.Context, ws weir.WorkspaceID, name string) (string, error) {
-	if v.store.closed.Load() {
-		return "", v.store.explain("read mark", ErrClosed)
-	}
 	number := int32(0)
 	if ws != "" {
 		n, ok, err := v.store.find(ctx, ws)
@@ -189,24 +193,27 @@ func (v view) Mark(ctx context.Context, ws weir.WorkspaceID, name string) (strin
 		}
 		number = n
 	}
-	var value []byte
-	err := v.store.pool.QueryRow(ctx, "SELECT value FROM marks WHERE workspace = $1 AND name = $2", number, []byte(name)).Scan(&value)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	values, err := read(ctx, v.store, scanText, "SELECT value FROM marks WHERE workspace = $1 AND name = $2", number, []byte(name))
+	if err != nil || len(values) == 0 {
 		return "", v.store.explain("read mark", err)
 	}
-	return string(value), nil
+	return values[0], nil
 }
 
 // Workspaces lists those that the store has written for, sorted.
 func (v view) Workspaces(ctx context.Context) (out []weir.WorkspaceID, err error) {
-	err = v.store.read(ctx, func(rows pgx.Rows) error {
-		var id []byte
-		err := rows.Scan(&id)
-		out = append(out, weir.WorkspaceID(id))
-		return err
-	}, "SELECT id FROM workspaces WHERE written ORDER BY id")
+	ids, err := read(ctx, v.store, scanText, "SELECT id FROM workspaces WHERE written ORDER BY id")
 	if err != nil {
 		return nil, v.store.explain("read workspaces", err)
 	}
+	for _, id := range ids {
+		out = append(out, weir.WorkspaceID(id))
+	}
 	return out, nil
+}
+
+func scanText(rows pgx.Rows) (string, error) {
+	var text []byte
+	err := rows.Scan(&text)
+	return string(text), err
 }

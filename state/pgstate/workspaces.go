@@ -71,7 +71,9 @@ func (s *Store) find(ctx context.Context, ws weir.WorkspaceID) (int32, bool, err
 	}
 	var number int32
 	var written bool
-	err := s.pool.QueryRow(ctx, "SELECT number, written FROM workspaces WHERE id = $1", []byte(ws)).Scan(&number, &written)
+	err := repeat(func() error {
+		return s.pool.QueryRow(ctx, "SELECT number, written FROM workspaces WHERE id = $1", []byte(ws)).Scan(&number, &written)
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, nil
 	} else if err != nil {
@@ -94,24 +96,16 @@ func (s *Store) register(ctx context.Context, list map[weir.WorkspaceID]bool) er
 		return nil
 	}
 	slices.SortFunc(missing, slices.Compare)
-	if _, err := s.pool.Exec(ctx, `INSERT INTO workspaces (id) SELECT id FROM unnest($1::bytea[]) AS k (id)
+	if err := s.exec(ctx, `INSERT INTO workspaces (id) SELECT id FROM unnest($1::bytea[]) AS k (id)
 		WHERE NOT EXISTS (SELECT FROM workspaces w WHERE w.id = k.id) ORDER BY id ON CONFLICT (id) DO NOTHING`, missing); err != nil {
 		return fmt.Errorf("register workspaces: %w", err)
 	}
-	rows, err := s.pool.Query(ctx, "SELECT id, number, written FROM workspaces WHERE id = ANY($1)", missing)
-	if err != nil {
-		return fmt.Errorf("register workspaces: %w", err)
-	}
-	return each(rows, func(rows pgx.Rows) error {
-		var id []byte
-		var number int32
-		var written bool
-		if err := rows.Scan(&id, &number, &written); err != nil {
-			return err
+	for _, id := range missing {
+		if _, _, err := s.find(ctx, weir.WorkspaceID(id)); err != nil {
+			return fmt.Errorf("register workspaces: %w", err)
 		}
-		s.known.add(string(id), number, written)
-		return nil
-	})
+	}
+	return nil
 }
 
 // The statements of Take.
@@ -137,7 +131,7 @@ func (t *tx) Take(ctx context.Context, ws weir.WorkspaceID, c state.Counter, n i
 	}
 	number, _ := s.known.number(ws)
 	var last int64
-	err := s.pool.QueryRow(ctx, statement, number, int64(n)).Scan(&last)
+	err := repeat(func() error { return s.pool.QueryRow(ctx, statement, number, int64(n)).Scan(&last) })
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, fmt.Errorf("take numbers: workspace %q has used up all 2^32 of counter %d", ws, c)
 	} else if err != nil {
