@@ -96,6 +96,7 @@ func (s *Store) need(ctx context.Context, of state.Need) (*need, error) {
 		number, _ := s.known.number(ws)
 		n.workspaceOf = append(n.workspaceOf, number)
 	}
+	slices.Sort(n.workspaceOf)
 	return n, nil
 }
 
@@ -157,9 +158,10 @@ func (s *Store) begin(ctx context.Context, of state.Need) (*tx, error) {
 // transaction: nothing has happened yet.
 func (s *Store) attempt(ctx context.Context, n *need) (t *tx, held []state.Key, err error) {
 	var more []state.Key
+	grown := 0
 	for range maxAttempts {
 		var missing []state.Key
-		t, missing, held, err = s.try(ctx, n, more)
+		t, missing, held, err = s.try(ctx, n, more, grown >= patientGrowth)
 		code := codeOf(err)
 		switch {
 		case err == nil && len(missing) == 0:
@@ -169,7 +171,7 @@ func (s *Store) attempt(ctx context.Context, n *need) (t *tx, held []state.Key, 
 				return nil, nil, err
 			}
 			more = append(more, missing...)
-			err = errGrowing
+			grown, err = grown+1, errGrowing
 		case code != codeDeadlock && code != codeSerialize && !isLost(err):
 			return nil, nil, err
 		}
@@ -179,6 +181,18 @@ func (s *Store) attempt(ctx context.Context, n *need) (t *tx, held []state.Key, 
 }
 
 var errGrowing = errors.New("persons grew faster than they could be locked; try again")
+
+// patientGrowth is how often persons may turn out to have grown before a transaction
+// takes their workspaces for itself: others have got on each time, and might for ever.
+const patientGrowth = 2
+
+// The workspaces of users, $2, in their order: shared by all transactions, or had by one
+// alone, in which persons cannot grow any more. Whoever waits for that is not overtaken.
+// These locks are advisory ones, of which there is one for a transaction and workspace.
+const (
+	shareWorkspaces = "SELECT pg_advisory_xact_lock_shared($1, w) FROM unnest($2::int4[]) AS w"
+	ownWorkspaces   = "SELECT pg_advisory_xact_lock($1, w) FROM unnest($2::int4[]) AS w"
+)
 
 // lockUsers locks users ($1, $2) and all other members of their persons, and returns
 // the latter. Rows are made for those who have none. An update that no row passes
@@ -217,7 +231,7 @@ const (
 )
 
 // try begins once. missing are members of persons that were not locked.
-func (s *Store) try(ctx context.Context, n *need, more []state.Key) (t *tx, missing, held []state.Key, err error) {
+func (s *Store) try(ctx context.Context, n *need, more []state.Key, alone bool) (t *tx, missing, held []state.Key, err error) {
 	conn, err := s.transactions.Acquire(ctx)
 	if err != nil {
 		return nil, nil, nil, err
@@ -245,7 +259,7 @@ func (s *Store) try(ctx context.Context, n *need, more []state.Key) (t *tx, miss
 		t.asked[k] = true
 	}
 	holds := map[state.Key]bool{}
-	if err := send(ctx, conn, t.loading(n, more, holds)); err != nil {
+	if err := send(ctx, conn, t.loading(n, more, alone, holds)); err != nil {
 		t.end()
 		return nil, nil, nil, err
 	}
@@ -257,7 +271,7 @@ func (s *Store) try(ctx context.Context, n *need, more []state.Key) (t *tx, miss
 
 // loading queues the statements of Begin. The first that has anything to do waits for
 // the locks; those behind it see what is committed by then.
-func (t *tx) loading(n *need, more []state.Key, holds map[state.Key]bool) *pgx.Batch {
+func (t *tx) loading(n *need, more []state.Key, alone bool, holds map[state.Key]bool) *pgx.Batch {
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
 	users := n.userColumns
@@ -265,6 +279,11 @@ func (t *tx) loading(n *need, more []state.Key, holds map[state.Key]bool) *pgx.B
 		users = t.store.columns(sortedKeys(slices.Concat(n.users, more)))
 	}
 	if len(users.ids) > 0 {
+		if alone {
+			batch.Queue(ownWorkspaces, t.store.lockSpace(), n.workspaceOf)
+		} else {
+			batch.Queue(shareWorkspaces, t.store.lockSpace(), n.workspaceOf)
+		}
 		batch.Queue(lockUsers, users.workspaces, users.ids).Query(func(rows pgx.Rows) error {
 			return each(rows, func(rows pgx.Rows) error { return t.store.scanKey(rows, t.locked) })
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"log/slog"
 	"net"
@@ -83,6 +84,13 @@ func (d *database) prepare(ctx context.Context, o Options, folder string) (*pgxp
 		"tcp_keepalives_count":                "2",
 	})
 	return config, nil
+}
+
+// lockSpace sets the advisory locks of a schema apart from those of others.
+func (d *database) lockSpace() int32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte("weir " + d.schema)) // never fails
+	return int32(h.Sum32())
 }
 
 // SQLSTATEs that say something to this package.
