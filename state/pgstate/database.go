@@ -68,6 +68,7 @@ func (d *database) prepare(ctx context.Context, o Options, folder string) (*pgxp
 		"default_transaction_isolation": "read committed",
 		"plan_cache_mode":               "force_generic_plan",
 		"enable_seqscan":                "off",
+		"enable_bitmapscan":             "off",
 		"enable_hashjoin":               "off",
 		"enable_mergejoin":              "off",
 		"jit":                           "off",
