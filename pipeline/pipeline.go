@@ -65,6 +65,7 @@ type Pipeline struct {
 	metrics  *metrics
 	resting  sync.RWMutex // read-locked while the steps of a batch run
 	underway underway
+	claims   claims
 	waits    chan struct{} // holds one token if items wait for busy users
 	history  history
 }
@@ -420,6 +421,7 @@ func (p *Pipeline) process(ctx context.Context, b *Batch, steps []Step) (err err
 		if b.tx != nil {
 			b.tx.Rollback()
 		}
+		p.claims.release(b)
 	}()
 	b.setAside()
 	for _, step := range steps {
