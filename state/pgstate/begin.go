@@ -25,6 +25,7 @@ type tx struct {
 	writer   [16]byte        // what its advance of positions is known by
 	snapshot *state.Snapshot // the caller's; what Commit goes by is below
 	applied  map[int]uint64
+	advances bool               // positions: the database tells by them whether it was committed
 	locked   map[state.Key]bool // that Begin was not asked for: other members of persons
 	// What is known of rows that were loaded.
 	identities  map[state.Key]member

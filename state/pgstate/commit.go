@@ -114,6 +114,9 @@ func (t *tx) outcome(ctx context.Context, lost error, committing bool) error {
 	for p := range t.applied {
 		partitions = append(partitions, int32(p))
 	}
+	if committing && !t.advances {
+		return fmt.Errorf("whether it was committed is not known: %w", lost)
+	}
 	if len(partitions) == 0 {
 		return lost
 	}
@@ -145,6 +148,8 @@ func (t *tx) outcome(ctx context.Context, lost error, committing bool) error {
 	}
 	err := repeat(ask)
 	switch {
+	case err != nil && committing:
+		return fmt.Errorf("whether it was committed is not known: %w (%w)", lost, err)
 	case err != nil:
 		return errors.Join(lost, err)
 	case mine:
@@ -236,6 +241,7 @@ func (t *tx) advance(batch *pgx.Batch, applied map[int]uint64) error {
 		}
 		partitions, seqs, bases = append(partitions, int32(partition)), append(seqs, int64(seq)), append(bases, int64(base))
 	}
+	t.advances = true
 	batch.Queue(advancePositions, partitions, seqs, bases, t.writer).Exec(func(tag pgconn.CommandTag) error {
 		if int(tag.RowsAffected()) != len(partitions) {
 			return fmt.Errorf("position of partitions %v: %w", partitions, state.ErrFenced)

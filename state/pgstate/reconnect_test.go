@@ -152,3 +152,43 @@ func TestOthersGoOnAfterACut(t *testing.T) {
 	}
 	_ = tx.Rollback()
 }
+
+// Whose connection is lost while it commits learns what became of it.
+func TestOutcomeOfACommit(t *testing.T) {
+	s := open(t, testOptions(t))
+	lost := errors.New("lost")
+	for what, c := range map[string]struct {
+		before func(t *tx) error // the connection is lost
+		want   error
+	}{
+		"committed": {func(t *tx) error { _, err := t.conn.Exec(context.Background(), "COMMIT"); return err }, nil},
+		"not":       {func(t *tx) error { _, err := t.conn.Exec(context.Background(), "ROLLBACK"); return err }, lost},
+		"fenced": {func(t *tx) error {
+			_, err := t.conn.Exec(context.Background(), "ROLLBACK")
+			heir, begun := s.Begin(context.Background(), state.Need{Partitions: []int{1}})
+			if begun != nil {
+				return begun
+			}
+			return errors.Join(err, heir.Commit(context.Background(), state.Changes{Applied: map[int]uint64{1: heir.Snapshot().Applied[1] + 7}}))
+		}, state.ErrFenced},
+	} {
+		lostTx := begin(t, s, state.Need{Partitions: []int{1}}).(*tx)
+		batch, err := lostTx.writes(t.Context(), state.Changes{Applied: map[int]uint64{1: lostTx.applied[1] + 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(send(t.Context(), lostTx.conn, batch), c.before(lostTx)); err != nil {
+			t.Fatal(err)
+		}
+		if err := lostTx.outcome(t.Context(), lost, true); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", what, err, c.want)
+		}
+		lostTx.end()
+	}
+	// One without positions can not be told about.
+	nothing := begin(t, s, state.Need{}).(*tx)
+	defer nothing.Rollback()
+	if err := nothing.outcome(t.Context(), lost, true); !errors.Is(err, lost) {
+		t.Errorf("without positions: got %v", err)
+	}
+}
