@@ -66,7 +66,9 @@ func standard(path string) bool {
 // The rules of ARCHITECTURE.md, "What may import what".
 func TestImports(t *testing.T) {
 	rules := []string{"identity", "session", "order", "attribution"} // pure: no I/O, no clock
-	drivers := []string{"queue/sqlitequeue", "queue/rabbitqueue", "queue/rabbitqueue/pgledger", "archive/dirarchive", "state/sqlitestate", "eventstore/duckstore"}
+	drivers := []string{
+		"queue/sqlitequeue", "queue/rabbitqueue", "queue/rabbitqueue/pgledger", "archive/dirarchive", "state/sqlitestate", "state/pgstate", "eventstore/duckstore",
+	}
 	mains := []string{"cmd/weir", "bench"}
 	for _, s := range sources(t) {
 		if s.test {

@@ -32,10 +32,9 @@ type Batch struct {
 	waiting map[weir.Position]bool   // of users who are busy
 	rules   map[weir.WorkspaceID]*Rules
 
-	items  map[state.ItemKey]*known // what the batch's items are
-	order  []*known                 // the same, in the order in which they came
-	looked int64                    // Pipeline.commits when they were looked up
-	ticket int64                    // place among the commits; its rows are written in that order
+	items   map[state.ItemKey]*known // what the batch's items are
+	order   []*known                 // the same, in the order in which they came
+	claimed []state.ItemKey          // while no other batch may judge them
 
 	tx          state.Tx
 	standIns    []state.Key // of the values of reconciliation keys that the batch names

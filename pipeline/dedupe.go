@@ -36,11 +36,13 @@ func (p *Pipeline) dedupe(ctx context.Context, b *Batch) error {
 		k.deliveries = append(k.deliveries, e)
 		e.known, e.hash = k, contentHash(e.Record.Raw)
 	}
-	looked, entries, err := p.lookUp(ctx, keys)
+	if err := p.claims.take(ctx, b, keys); err != nil {
+		return err
+	}
+	entries, err := p.lookUp(ctx, keys)
 	if err != nil {
 		return err
 	}
-	b.looked = looked
 	for i, k := range b.order {
 		if err := p.judge(ctx, k, entries[i]); err != nil {
 			return err
@@ -49,20 +51,20 @@ func (p *Pipeline) dedupe(ctx context.Context, b *Batch) error {
 	return nil
 }
 
-// lookUp finds what was applied of items, and how many batches were committed by
-// then. What is underway comes first: a batch that ends during the look-up is in
-// one of the two at least.
-func (p *Pipeline) lookUp(ctx context.Context, keys []state.ItemKey) (commits int64, entries []state.Entry, err error) {
-	commits, underway := p.underway.list()
-	if entries, err = p.seen.Lookup(ctx, keys); err != nil {
-		return 0, nil, fmt.Errorf("look up seen items: %w", err)
+// lookUp finds what was applied of items. What is underway comes first: a batch that
+// ends during the look-up is in one of the two at least.
+func (p *Pipeline) lookUp(ctx context.Context, keys []state.ItemKey) ([]state.Entry, error) {
+	underway := p.underway.list()
+	entries, err := p.seen.Lookup(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("look up seen items: %w", err)
 	}
 	for i, key := range keys {
 		if entry, ok := newest(underway, key); ok {
 			entries[i] = entry
 		}
 	}
-	return commits, entries, nil
+	return entries, nil
 }
 
 // judge takes all deliveries of an item that the batch has, in order.
@@ -115,35 +117,4 @@ func settle(i *weir.Item, r *weir.Record) {
 	if i.CreatedAt == 0 {
 		i.CreatedAt = r.ReceivedAt // an alias needs no time of its own
 	}
-}
-
-// judgeAgain looks again whether other workers have committed since the items
-// were looked up; now the lock keeps them from it. It reports whether anything
-// is not as it was: then the batch must begin again.
-func (p *Pipeline) judgeAgain(ctx context.Context, b *Batch) (moved bool, err error) {
-	if p.underway.commits() == b.looked {
-		return false, nil
-	}
-	keys := make([]state.ItemKey, len(b.order))
-	for i, k := range b.order {
-		keys[i] = k.key
-	}
-	looked, entries, err := p.lookUp(ctx, keys)
-	if err != nil {
-		return false, err
-	}
-	b.looked = looked
-	for i, k := range b.order {
-		if !same(entries[i], k.before) {
-			moved = true
-			if err := p.judge(ctx, k, entries[i]); err != nil {
-				return false, err
-			}
-		}
-	}
-	return moved, nil
-}
-
-func same(a, b state.Entry) bool {
-	return a.Position == b.Position && a.Version == b.Version && a.Hash == b.Hash && a.At == b.At && string(a.Doc) == string(b.Doc)
 }

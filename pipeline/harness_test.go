@@ -25,6 +25,8 @@ import (
 	"github.com/weirhq/weir/queue"
 	"github.com/weirhq/weir/queue/sqlitequeue"
 	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/pgstate"
+	"github.com/weirhq/weir/state/pgstate/pgtest"
 	"github.com/weirhq/weir/state/sqlitestate"
 )
 
@@ -58,10 +60,46 @@ type failer interface {
 	Errorf(string, ...any)
 }
 
-func newWorld(t testing.TB) *world {
-	dir := t.TempDir()
-	return openWorld(t, dir, openEvents(t, dir), t.Cleanup)
+// engines open the stores of a world in its directory.
+type engines struct {
+	state  func(t failer, dir string) state.Store
+	events func(t failer, dir string) eventstore.Store
 }
+
+// embedded are the engines that the program brings along.
+var embedded = engines{state: openSQLite, events: openEvents}
+
+func newWorld(t testing.TB) *world { return openWorld(t, t.TempDir(), embedded, t.Cleanup) }
+
+func openSQLite(t failer, dir string) state.Store {
+	t.Helper()
+	s, err := sqlitestate.Open(filepath.Join(dir, "state"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// onPostgreSQL opens states in schemas of their own, which are dropped with them.
+func onPostgreSQL(dsn string) func(failer, string) state.Store {
+	return func(t failer, _ string) state.Store {
+		t.Helper()
+		schema := pgtest.Schema()
+		s, err := pgstate.Open(context.Background(), &pgstate.Options{DSN: dsn, Schema: schema})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dropping{s, func() error { return pgtest.Drop(dsn, schema) }}
+	}
+}
+
+// dropping is a store that is gone when it is closed.
+type dropping struct {
+	state.Store
+	drop func() error
+}
+
+func (d dropping) Close() error { return errors.Join(d.Store.Close(), d.drop()) }
 
 func openEvents(t failer, dir string) eventstore.Store {
 	t.Helper()
@@ -72,8 +110,9 @@ func openEvents(t failer, dir string) eventstore.Store {
 	return e
 }
 
-func openWorld(t failer, dir string, e eventstore.Store, cleanup func(func())) *world {
+func openWorld(t failer, dir string, with engines, cleanup func(func())) *world {
 	t.Helper()
+	e := with.events(t, dir)
 	cleanup(func() { e.Close() })
 	q, err := sqlitequeue.Open(context.Background(), filepath.Join(dir, "queue"), &sqlitequeue.Options{Partitions: partitions})
 	if err != nil {
@@ -85,11 +124,12 @@ func openWorld(t failer, dir string, e eventstore.Store, cleanup func(func())) *
 		t.Fatal(err)
 	}
 	cleanup(func() { a.Close() })
-	s, err := sqlitestate.Open(filepath.Join(dir, "state"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cleanup(func() { s.Close() })
+	s := with.state(t, dir)
+	cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close state: %v", err)
+		}
+	})
 	return &world{t: t, queue: q, archive: a, state: s, events: e, hub: live.NewHub(), options: pipeline.Options{Gather: -1}}
 }
 

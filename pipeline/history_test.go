@@ -49,7 +49,7 @@ func ruledBy(r *pipeline.Rules) pipeline.Rulebook {
 // History that was derived by other rules becomes what it would have been by the
 // new ones, also if the worker is killed while it is being derived.
 func TestHistoryFollowsTheRules(t *testing.T) {
-	checkStories(t, max(*stories/4, 1), func(t *rapid.T, reference *world, open func() *world) {
+	checkStories(t, max(*stories/4, 1), embedded, func(t *rapid.T, reference *world, open func() *world) {
 		story := storytest.DrawOf(t, 1, 4)
 		before, after := drawRules(t, 1), drawRules(t, 2)
 		seed := rapid.Uint64().Draw(t, "seed")

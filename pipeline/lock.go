@@ -35,7 +35,7 @@ func (p *Pipeline) lock(ctx context.Context, b *Batch) error {
 		if err := p.begin(ctx, b, need); err != nil {
 			return err
 		}
-		missing, err := p.look(ctx, b, &need, asked)
+		missing, err := p.look(ctx, b, asked)
 		if err != nil || len(missing) == 0 {
 			return err
 		}
@@ -49,16 +49,7 @@ func (p *Pipeline) lock(ctx context.Context, b *Batch) error {
 
 // look puts the edges in place and says who else must be locked, besides those who
 // were asked for.
-func (p *Pipeline) look(ctx context.Context, b *Batch, need *state.Need, asked map[state.Key]bool) (missing []state.Key, err error) {
-	moved, err := p.judgeAgain(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	if moved {
-		more := p.need(b)
-		need.Sessions, need.Conversions = append(need.Sessions, more.Sessions...), append(need.Conversions, more.Conversions...)
-		return more.Users, nil
-	}
+func (p *Pipeline) look(ctx context.Context, b *Batch, asked map[state.Key]bool) (missing []state.Key, err error) {
 	for _, key := range append(b.owners(), b.parted()...) {
 		if !asked[key] {
 			missing = append(missing, key)

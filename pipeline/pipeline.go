@@ -65,7 +65,8 @@ type Pipeline struct {
 	resting  sync.RWMutex // read-locked while the steps of a batch run
 	underway underway
 	lanes    lanes
-	paces    [2]*pace      // by lane
+	paces    [2]*pace // by lane
+	claims   claims
 	waits    chan struct{} // holds one token if items wait for busy users
 	history  history
 }
@@ -447,6 +448,7 @@ func (p *Pipeline) process(ctx context.Context, b *Batch, steps []Step) (err err
 		if b.tx != nil {
 			b.tx.Rollback()
 		}
+		p.claims.release(b)
 	}()
 	b.setAside()
 	for _, step := range steps {

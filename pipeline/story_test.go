@@ -22,6 +22,7 @@ import (
 	"github.com/weirhq/weir/pipeline"
 	"github.com/weirhq/weir/pipeline/storytest"
 	"github.com/weirhq/weir/session"
+	"github.com/weirhq/weir/state/pgstate/pgtest"
 )
 
 var stories = flag.Int("stories", 200, "made-up histories that TestOneTruth tells in every way")
@@ -120,8 +121,16 @@ func (w *world) tell(records []weir.Record, how telling, seed uint64) string {
 
 // The heart of the promise: the same set of items gives the same truth, however it
 // arrives, and a rebuild gives it again.
-func TestOneTruth(t *testing.T) {
-	checkStories(t, *stories, func(t *rapid.T, reference *world, open func() *world) {
+func TestOneTruth(t *testing.T) { checkOneTruth(t, *stories, embedded) }
+
+// The same truth on other engines: what is told there is held against the embedded ones.
+func TestOneTruthOnPostgreSQL(t *testing.T) {
+	checkOneTruth(t, max(*stories/5, 1), engines{state: onPostgreSQL(pgtest.Server(t)), events: openEvents})
+}
+
+func checkOneTruth(t *testing.T, checks int, with engines) {
+	t.Helper()
+	checkStories(t, checks, with, func(t *rapid.T, reference *world, open func() *world) {
 		story := storytest.DrawOf(t, 1, 4)
 		split := rapid.Bool().Draw(t, "other settings")
 		seed := rapid.Uint64().Draw(t, "seed")
@@ -158,7 +167,7 @@ func TestOneTruth(t *testing.T) {
 // A merge that is taken back, at any point of a history, leaves what would have
 // been without it.
 func TestMergeThenRetractIsAsIfNeverMerged(t *testing.T) {
-	checkStories(t, max(*stories/5, 1), func(t *rapid.T, reference *world, open func() *world) {
+	checkStories(t, max(*stories/5, 1), embedded, func(t *rapid.T, reference *world, open func() *world) {
 		story := storytest.DrawOf(t, 1, 3)
 		seed := rapid.Uint64().Draw(t, "seed")
 		var records []weir.Record
@@ -191,10 +200,11 @@ func TestMergeThenRetractIsAsIfNeverMerged(t *testing.T) {
 	})
 }
 
-// checkStories runs a property over fresh worlds. The reference keeps its events in
-// the model that event stores are held against, the others in the real one. A
+// checkStories runs a property over fresh worlds. The reference keeps its state in the
+// embedded engine and its events in the model that event stores are held against, the
+// others keep theirs in the engines given. A
 // failing story is shrunk by rapid, which also prints the flag that repeats it.
-func checkStories(t *testing.T, checks int, property func(t *rapid.T, reference *world, open func() *world)) {
+func checkStories(t *testing.T, checks int, with engines, property func(t *rapid.T, reference *world, open func() *world)) {
 	t.Helper()
 	if err := flag.Set("rapid.checks", fmt.Sprint(checks)); err != nil {
 		t.Fatal(err)
@@ -207,19 +217,16 @@ func checkStories(t *testing.T, checks int, property func(t *rapid.T, reference 
 				closers[i]()
 			}
 		}()
-		open := func(real bool) *world {
+		open := func(with engines) *world {
 			worlds++
 			dir := filepath.Join(all, fmt.Sprint(worlds))
 			if err := os.Mkdir(dir, 0o700); err != nil {
 				rt.Fatal(err)
 			}
 			closers = append(closers, func() { os.RemoveAll(dir) }) // there are hundreds
-			var events eventstore.Store = storetest.NewModel()
-			if real {
-				events = openEvents(rt, dir)
-			}
-			return openWorld(rt, dir, events, func(f func()) { closers = append(closers, f) })
+			return openWorld(rt, dir, with, func(f func()) { closers = append(closers, f) })
 		}
-		property(rt, open(false), func() *world { return open(true) })
+		model := engines{state: openSQLite, events: func(failer, string) eventstore.Store { return storetest.NewModel() }}
+		property(rt, open(model), func() *world { return open(with) })
 	})
 }

@@ -15,17 +15,14 @@ import (
 type underway struct {
 	mu      sync.Mutex
 	batches []*Batch // in order of commit
-	last    int64    // ticket given out
 	changed chan struct{}
 }
 
 // add puts a batch at the end. It is called with the state's lock held, before
-// the commit: whoever has the lock next finds the batch.
+// the commit: whoever has the lock, or an item of the batch, next finds the batch.
 func (u *underway) add(b *Batch) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.last++
-	b.ticket = u.last
 	u.batches = append(u.batches, b)
 }
 
@@ -40,18 +37,12 @@ func (u *underway) done(b *Batch) {
 	}
 }
 
-// list is what is underway now, in order of commit, and how many batches have
-// ever been. The maps of these batches do not change any more.
-func (u *underway) list() (commits int64, batches []*Batch) {
+// list is what is underway now, in order of commit. The maps of these batches do not
+// change any more.
+func (u *underway) list() []*Batch {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.last, slices.Clone(u.batches)
-}
-
-func (u *underway) commits() int64 {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.last
+	return slices.Clone(u.batches)
 }
 
 // turn waits until a batch is the first.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/document"
 )
 
 // tx is a micro-batch's transaction. It has the Store's turn until it is done.
@@ -205,7 +206,7 @@ func (t *tx) loadIdentities(ws weir.WorkspaceID, ids []string) error {
 
 func scanIdentity(ws weir.WorkspaceID, key int64, id string, person int64, doc []byte) (*weir.Identity, error) {
 	i := &weir.Identity{Workspace: ws, ID: id, Number: numberOf(key), Person: numberOf(person)}
-	if err := readIdentity(doc, i); err != nil {
+	if err := document.ReadIdentity(doc, i); err != nil {
 		return nil, fmt.Errorf("read identity %q: %w", id, err)
 	}
 	return i, nil

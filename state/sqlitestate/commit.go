@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/document"
 )
 
 var errDone = errors.New("the transaction has ended")
@@ -168,7 +169,7 @@ func (t *tx) writeIdentities(identities []*weir.Identity) error {
 	var doc []byte
 	for _, r := range rows {
 		var err error
-		if doc, err = appendIdentity(doc[:0], r.item); err != nil {
+		if doc, err = document.AppendIdentity(doc[:0], r.item); err != nil {
 			return err
 		}
 		person := keyOf(r.workspace, r.item.Person)

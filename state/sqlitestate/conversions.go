@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/document"
 )
 
 // conversionRow is what the columns say of a conversion that was loaded.
@@ -19,7 +20,7 @@ const selectConversions = "SELECT key, id, owner, doc FROM conversions WHERE "
 
 func scanConversion(ws weir.WorkspaceID, id string, owner int64, doc []byte) (*weir.Conversion, error) {
 	c := &weir.Conversion{Workspace: ws, ID: id, Owner: numberOf(owner)}
-	if err := readConversion(doc, c); err != nil {
+	if err := document.ReadConversion(doc, c); err != nil {
 		return nil, fmt.Errorf("read conversion %q: %w", id, err)
 	}
 	return c, nil
@@ -105,7 +106,7 @@ func (t *tx) writeConversions(conversions []*weir.Conversion, removed []state.Ke
 		if err != nil {
 			return err
 		}
-		doc = appendConversion(doc[:0], c)
+		doc = document.AppendConversion(doc[:0], c)
 		owner := keyOf(w.number, c.Owner)
 		k := state.Key{Workspace: c.Workspace, ID: c.ID}
 		present, found := t.conversions[k]

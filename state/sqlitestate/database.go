@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/document"
 )
 
 // minSQLite is the first version without the bug that could corrupt a database
@@ -139,7 +140,7 @@ func (f *file) explain(operation string, err error) error {
 	switch {
 	case err == nil || errors.As(err, &user):
 		return err
-	case errors.Is(err, errDocument):
+	case errors.Is(err, document.ErrMalformed):
 		return f.damage(operation, err)
 	case !errors.As(err, &e):
 		return fmt.Errorf("%s %s: %w", operation, f.path, err)

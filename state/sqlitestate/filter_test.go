@@ -9,10 +9,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/document"
 )
 
 func filterKey(n int) (key [seenKeySize]byte) {
-	return seenKey(state.ItemKey{ID: fmt.Sprint(n)})
+	return document.HashItem(state.ItemKey{ID: fmt.Sprint(n)})
 }
 
 func TestFilterHasWhatWasAdded(t *testing.T) {

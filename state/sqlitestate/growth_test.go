@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/statetest"
 )
 
 // BenchmarkSeenGrowth is what the index of seen items costs as it grows: to
@@ -59,7 +60,7 @@ func (g *growth) grow(step int, dir string) float64 {
 	ctx := context.Background()
 	keys, entries := make([]state.ItemKey, batch), make([]state.Entry, batch)
 	var lookups, puts time.Duration
-	items, cpu, written := 0, cpuTime(g.b), writtenBytes()
+	items, cpu, written := 0, statetest.CPUTime(g.b), writtenBytes()
 	for until := g.size + step; g.size < until; g.size += batch - known {
 		for i := range keys {
 			n := g.size + i
@@ -89,7 +90,7 @@ func (g *growth) grow(step int, dir string) float64 {
 	}
 	rate := float64(items) / (lookups + puts).Seconds()
 	fmt.Printf("%9d %8.0f %6.2f ms %6.2f ms %9.2f %6d MB %5d MB %5d MB\n", g.size, rate,
-		lookups.Seconds()*1e3*batch/float64(items), puts.Seconds()*1e3*batch/float64(items), (cpuTime(g.b)-cpu).Seconds()*1e6/float64(items),
+		lookups.Seconds()*1e3*batch/float64(items), puts.Seconds()*1e3*batch/float64(items), (statetest.CPUTime(g.b)-cpu).Seconds()*1e6/float64(items),
 		(writtenBytes()-written)>>20, processMemory()>>20, diskUsage(g.b, dir)>>20)
 	return rate
 }

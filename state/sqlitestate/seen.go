@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,12 +20,11 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/document"
 )
 
 const (
-	seenKeySize = 16
-	// seenEntrySize is the most that an entry takes without its Doc.
-	seenEntrySize = 24 + binary.MaxVarintLen64
+	seenKeySize = document.HashSize
 	// seenRoom is the free disk, in bytes, below which Put writes nothing: what
 	// is in memory then, and the next compaction, must still fit.
 	seenRoom = 128 << 20
@@ -148,7 +145,7 @@ func (s *Seen) mark(id []byte) error {
 
 func explainSeen(dir string, err error) error {
 	switch {
-	case pebble.IsCorruptionError(err) || errors.Is(err, errDocument):
+	case pebble.IsCorruptionError(err) || errors.Is(err, document.ErrMalformed):
 		return &weir.Error{
 			Code:    "state_damaged",
 			Message: fmt.Sprintf("%s is damaged; stop the server and run `weir rebuild`, which sets it and state.db aside and makes both anew from the archive", dir),
@@ -164,43 +161,6 @@ func explainSeen(dir string, err error) error {
 	return fmt.Errorf("seen index %s: %w", dir, err)
 }
 
-// seenKey is the first half of a SHA-256 of the parts. A faster hash would save
-// a tenth of a look-up, and let somebody who chooses item ids make two of them
-// collide, of which the second would be dropped as seen.
-func seenKey(k state.ItemKey) (out [seenKeySize]byte) {
-	var space [256]byte
-	b := space[:0]
-	b = appendText(b, string(k.Workspace))
-	b = appendText(b, string(k.Kind))
-	b = append(b, k.ID...)
-	sum := sha256.Sum256(b)
-	copy(out[:], sum[:])
-	return out
-}
-
-// appendEntry writes what every entry has in full, the event time by its distance
-// from the version, which it seldom is far from, and then the Doc.
-func appendEntry(b []byte, e *state.Entry) []byte {
-	b = binary.LittleEndian.AppendUint64(b, uint64(e.Position))
-	b = binary.LittleEndian.AppendUint64(b, uint64(e.Version))
-	b = binary.LittleEndian.AppendUint64(b, e.Hash)
-	b = appendTimes(b, e.At-e.Version)
-	return append(b, e.Doc...)
-}
-
-func readEntry(b []byte) (state.Entry, error) {
-	r := docReader{rest: b}
-	e := state.Entry{Position: weir.Position(r.uint64()), Version: weir.Micros(r.uint64()), Hash: r.uint64()}
-	e.At = e.Version + r.time()
-	if r.err != nil {
-		return state.Entry{}, fmt.Errorf("read entry of %d bytes: %w", len(b), r.err)
-	}
-	if len(r.rest) > 0 {
-		e.Doc = bytes.Clone(r.rest)
-	}
-	return e, nil
-}
-
 type numbered struct {
 	key [seenKeySize]byte
 	n   int
@@ -211,7 +171,7 @@ type numbered struct {
 func sortedKeys(keys []state.ItemKey, f *filter) []numbered {
 	sorted := make([]numbered, 0, len(keys))
 	for n, k := range keys {
-		key := seenKey(k)
+		key := document.HashItem(k)
 		if f == nil || f.mayHave(&key) {
 			sorted = append(sorted, numbered{key, n})
 		}
@@ -259,7 +219,7 @@ func (s *Seen) lookup(ctx context.Context, sorted []numbered, entries []state.En
 		if err != nil {
 			return err
 		}
-		if entries[k.n], err = readEntry(value); err != nil {
+		if entries[k.n], err = document.ReadEntry(value); err != nil {
 			return err
 		}
 	}
@@ -284,7 +244,7 @@ func (s *Seen) Put(ctx context.Context, keys []state.ItemKey, _, entries []state
 		return fmt.Errorf("put seen items: %w", err)
 	}
 	start := time.Now()
-	batch := s.db.NewBatchWithSize(len(keys)*(seenKeySize+seenEntrySize+4) + 64)
+	batch := s.db.NewBatchWithSize(len(keys)*(seenKeySize+document.MaxEntry+4) + 64)
 	defer batch.Close()
 	var value []byte
 	for _, k := range sortedKeys(keys, nil) { // neighbours are also neighbours in memory
@@ -293,7 +253,7 @@ func (s *Seen) Put(ctx context.Context, keys []state.ItemKey, _, entries []state
 				f.add(&k.key)
 			}
 		}
-		value = appendEntry(value[:0], &entries[k.n])
+		value = document.AppendEntry(value[:0], &entries[k.n])
 		if err := batch.Set(k.key[:], value, nil); err != nil {
 			return fmt.Errorf("put seen items: %w", err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/document"
 )
 
 // sessionRow is what the columns say of a session.
@@ -35,7 +36,7 @@ func sessionColumnsOf(workspace int64, s *weir.Session) sessionRow {
 
 func scanSession(ws weir.WorkspaceID, key int64, id string, owner int64, doc []byte) (*weir.Session, error) {
 	s := &weir.Session{Workspace: ws, ID: id, Number: numberOf(key), Owner: numberOf(owner)}
-	if err := readSession(doc, s); err != nil {
+	if err := document.ReadSession(doc, s); err != nil {
 		return nil, fmt.Errorf("read session %q: %w", id, err)
 	}
 	return s, nil
@@ -181,7 +182,7 @@ func (t *tx) writeSessions(sessions []*weir.Session, removed []state.Key) error 
 	}
 	var doc []byte
 	for _, r := range rows {
-		if doc, err = appendSession(doc[:0], r.item); err != nil {
+		if doc, err = document.AppendSession(doc[:0], r.item); err != nil {
 			return err
 		}
 		columns := sessionColumnsOf(r.workspace, r.item)

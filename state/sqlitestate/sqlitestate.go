@@ -80,7 +80,8 @@ func (o *Options) withDefaults() Options {
 }
 
 // form of state.db, its documents included, and of seen/. A change that is not
-// worth a migration, as `weir rebuild` makes both anew, gives it the next number.
+// worth a migration, as `weir rebuild` makes both anew, gives it the next number; so
+// does one of document.Version.
 const form = 2
 
 // pageSize of state.db. A micro-batch changes users who lie scattered over the

@@ -1,4 +1,4 @@
-package sqlitestate
+package document
 
 import (
 	"bytes"
@@ -56,22 +56,22 @@ func documents() []document {
 	return []document{
 		{
 			"identity", func() any { return sampleIdentity() },
-			func(v any) []byte { doc, _ := appendIdentity(nil, v.(*weir.Identity)); return doc },
-			func(b []byte) (any, error) { i := &weir.Identity{ID: "a"}; return i, readIdentity(b, i) },
+			func(v any) []byte { doc, _ := AppendIdentity(nil, v.(*weir.Identity)); return doc },
+			func(b []byte) (any, error) { i := &weir.Identity{ID: "a"}; return i, ReadIdentity(b, i) },
 		}, {
 			"session", func() any { return sampleSession() },
-			func(v any) []byte { doc, _ := appendSession(nil, v.(*weir.Session)); return doc },
-			func(b []byte) (any, error) { s := &weir.Session{}; return s, readSession(b, s) },
+			func(v any) []byte { doc, _ := AppendSession(nil, v.(*weir.Session)); return doc },
+			func(b []byte) (any, error) { s := &weir.Session{}; return s, ReadSession(b, s) },
 		}, {
 			"conversion", func() any { return sampleConversion() },
-			func(v any) []byte { return appendConversion(nil, v.(*weir.Conversion)) },
-			func(b []byte) (any, error) { c := &weir.Conversion{}; return c, readConversion(b, c) },
+			func(v any) []byte { return AppendConversion(nil, v.(*weir.Conversion)) },
+			func(b []byte) (any, error) { c := &weir.Conversion{}; return c, ReadConversion(b, c) },
 		}, {
 			"entry", func() any {
 				return &state.Entry{Position: 1, Version: 2, Hash: 3, At: 1, Doc: []byte("doc")}
 			},
-			func(v any) []byte { return appendEntry(nil, v.(*state.Entry)) },
-			func(b []byte) (any, error) { e, err := readEntry(b); return &e, err },
+			func(v any) []byte { return AppendEntry(nil, v.(*state.Entry)) },
+			func(b []byte) (any, error) { e, err := ReadEntry(b); return &e, err },
 		},
 	}
 }
@@ -110,11 +110,11 @@ func TestDocumentsOnDisk(t *testing.T) {
 		whole := len(doc)
 		if d.name == "entry" {
 			whole -= 3 // the rest is the item's
-		} else if _, err := d.read(append(doc, 0)); !errors.Is(err, errDocument) {
+		} else if _, err := d.read(append(doc, 0)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s with a byte too many: %v", d.name, err)
 		}
 		for n := range whole {
-			if _, err := d.read(doc[:n]); !errors.Is(err, errDocument) {
+			if _, err := d.read(doc[:n]); !errors.Is(err, ErrMalformed) {
 				t.Errorf("the first %d of %d bytes of a %s: %v", n, len(doc), d.name, err)
 			}
 		}
@@ -125,7 +125,7 @@ func TestDocumentsOnDisk(t *testing.T) {
 func TestDocumentsOutOfRange(t *testing.T) {
 	session, conversion := sampleSession(), sampleConversion()
 	session.Points = []weir.Point{{Item: 0xff}}
-	point, _ := appendSession(nil, session)
+	point, _ := AppendSession(nil, session)
 	at := bytes.IndexByte(point, 0xff) + 8
 	for name, c := range map[string]struct {
 		doc  []byte
@@ -133,18 +133,18 @@ func TestDocumentsOutOfRange(t *testing.T) {
 	}{
 		"flags of a point": {
 			bytes.Join([][]byte{point[:at], {0x80, 0x08}, point[at+1:]}, nil),
-			func(b []byte) error { return readSession(b, &weir.Session{}) },
+			func(b []byte) error { return ReadSession(b, &weir.Session{}) },
 		},
 		"number of a session": {
-			bytes.Replace(appendConversion(nil, conversion), []byte{0xac, 0x02}, []byte{0x80, 0x80, 0x80, 0x80, 0x10}, 1),
-			func(b []byte) error { return readConversion(b, &weir.Conversion{}) },
+			bytes.Replace(AppendConversion(nil, conversion), []byte{0xac, 0x02}, []byte{0x80, 0x80, 0x80, 0x80, 0x10}, 1),
+			func(b []byte) error { return ReadConversion(b, &weir.Conversion{}) },
 		},
 		"count": {
-			bytes.Replace(appendConversion(nil, conversion), []byte{0x01, 0xac}, []byte{0xff, 0xff, 0xff, 0xff, 0x7f, 0xac}, 1),
-			func(b []byte) error { return readConversion(b, &weir.Conversion{}) },
+			bytes.Replace(AppendConversion(nil, conversion), []byte{0x01, 0xac}, []byte{0xff, 0xff, 0xff, 0xff, 0x7f, 0xac}, 1),
+			func(b []byte) error { return ReadConversion(b, &weir.Conversion{}) },
 		},
 	} {
-		if err := c.read(c.doc); !errors.Is(err, errDocument) {
+		if err := c.read(c.doc); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -242,7 +242,7 @@ func FuzzDocuments(f *testing.F) {
 		for _, d := range documents() {
 			read, err := d.read(doc)
 			if err != nil {
-				if !errors.Is(err, errDocument) {
+				if !errors.Is(err, ErrMalformed) {
 					t.Fatalf("%s: the error does not say that the document is damaged: %v", d.name, err)
 				}
 				continue

@@ -1,4 +1,8 @@
-package sqlitestate
+// Package document is the form in which drivers of state.Store keep identities,
+// sessions, conversions and entries of the seen index: bytes, in every engine the
+// same. docs/format/state.md describes them. What a driver has columns for, as ids
+// and owners, is not in them.
+package document
 
 import (
 	"encoding/binary"
@@ -9,9 +13,9 @@ import (
 	"github.com/weirhq/weir"
 )
 
-// docVersion is the first byte of a document. docs/format/state.md describes
-// the form.
-const docVersion = 2
+// Version is the first byte of a document. A change gives it the next number, and
+// what is stored in the former one must be made anew.
+const Version = 2
 
 // The flags of an identity.
 const (
@@ -27,12 +31,14 @@ const (
 	flagCancelled
 )
 
-// errDocument means damage: nobody but this package writes documents.
-var errDocument = errors.New("the document ends too early or is malformed")
+// ErrMalformed is wrapped by every error of reading. It means damage: nobody but
+// this package writes documents.
+var ErrMalformed = errors.New("the document ends too early or is malformed")
 
-// appendIdentity writes all of an identity that has no column of its own.
-func appendIdentity(b []byte, i *weir.Identity) ([]byte, error) {
-	b = append(b, docVersion, flags(i.Authenticated, i.Key, i.Converts, i.Attends))
+// AppendIdentity writes all of an identity but its workspace, id, number and person.
+// It fails for values that have no form.
+func AppendIdentity(b []byte, i *weir.Identity) ([]byte, error) {
+	b = append(b, Version, flags(i.Authenticated, i.Key, i.Converts, i.Attends))
 	b = appendTimes(b, i.CreatedAt, i.FirstSeen, i.LastSeen)
 	b = appendEdges(b, i.ID, i.Edges)
 	b = appendEdges(b, i.ID, i.Incoming)
@@ -52,9 +58,9 @@ func appendIdentity(b []byte, i *weir.Identity) ([]byte, error) {
 	return i.Traits.AppendBinary(b)
 }
 
-// readIdentity fills in an identity whose ID is known.
-func readIdentity(doc []byte, i *weir.Identity) error {
-	r := docReader{rest: doc}
+// ReadIdentity fills in an identity whose ID is set. It keeps nothing of doc.
+func ReadIdentity(doc []byte, i *weir.Identity) error {
+	r := reader{rest: doc}
 	r.version()
 	said := r.byte()
 	i.Authenticated, i.Key = said&flagAuthenticated != 0, said&flagKey != 0
@@ -79,13 +85,13 @@ func appendEdges(b []byte, own string, edges []weir.Edge) []byte {
 	return b
 }
 
-func (r *docReader) edges(own string) []weir.Edge {
+func (r *reader) edges(own string) []weir.Edge {
 	return readList(r, 5, func() weir.Edge {
 		return weir.Edge{From: r.id(own), To: r.id(own), At: r.time(), Item: r.text(), Rule: weir.EdgeRule(r.text())}
 	})
 }
 
-func (r *docReader) device() weir.Device {
+func (r *reader) device() weir.Device {
 	d := weir.Device{ID: r.text(), CreatedAt: r.time(), FirstSeen: r.time()}
 	if fields := r.bytes(r.uvarint()); r.err == nil {
 		if err := d.Fields.UnmarshalBinary(fields); err != nil {
@@ -95,10 +101,10 @@ func (r *docReader) device() weir.Device {
 	return d
 }
 
-// appendSession writes all of a session that has no column of its own, and its
-// exact times.
-func appendSession(b []byte, s *weir.Session) ([]byte, error) {
-	b = append(b, docVersion, byte(s.Origin))
+// AppendSession writes all of a session but its workspace, id, number and owner. It
+// fails for values that have no form.
+func AppendSession(b []byte, s *weir.Session) ([]byte, error) {
+	b = append(b, Version, byte(s.Origin))
 	b = appendText(b, s.User)
 	b = appendText(b, s.Device)
 	b = appendTimes(b, s.StartedAt, s.EndedAt-s.StartedAt)
@@ -109,8 +115,9 @@ func appendSession(b []byte, s *weir.Session) ([]byte, error) {
 	return s.Fields.AppendBinary(b)
 }
 
-func readSession(doc []byte, s *weir.Session) error {
-	r := docReader{rest: doc}
+// ReadSession fills in a session. It keeps nothing of doc.
+func ReadSession(doc []byte, s *weir.Session) error {
+	r := reader{rest: doc}
 	r.version()
 	s.Origin = weir.Origin(r.byte())
 	s.User, s.Device = r.text(), r.text()
@@ -149,11 +156,11 @@ func appendPoint(b []byte, base weir.Micros, p *weir.Point) []byte {
 	return b
 }
 
-func (r *docReader) point(base weir.Micros) weir.Point {
+func (r *reader) point(base weir.Micros) weir.Point {
 	p := weir.Point{Item: r.uint64()}
 	head := r.uvarint()
 	if head>>pointFlags > math.MaxUint8 {
-		r.fail(errDocument)
+		r.fail(ErrMalformed)
 	}
 	p.Flags = weir.PointFlags(head >> pointFlags)
 	p.At = base + r.time()
@@ -166,9 +173,9 @@ func (r *docReader) point(base weir.Micros) weir.Point {
 	return p
 }
 
-// appendConversion writes all of a conversion that has no column of its own.
-func appendConversion(b []byte, c *weir.Conversion) []byte {
-	b = append(b, docVersion, flags(c.Unpriced, c.Cancelled))
+// AppendConversion writes all of a conversion but its workspace, id and owner.
+func AppendConversion(b []byte, c *weir.Conversion) []byte {
+	b = append(b, Version, flags(c.Unpriced, c.Cancelled))
 	b = appendText(b, c.Goal)
 	b = appendText(b, c.User)
 	b = appendTimes(b, c.At)
@@ -190,8 +197,9 @@ func appendConversion(b []byte, c *weir.Conversion) []byte {
 	return b
 }
 
-func readConversion(doc []byte, c *weir.Conversion) error {
-	r := docReader{rest: doc}
+// ReadConversion fills in a conversion. It keeps nothing of doc.
+func ReadConversion(doc []byte, c *weir.Conversion) error {
+	r := reader{rest: doc}
 	r.version()
 	said := r.byte()
 	c.Unpriced, c.Cancelled = said&flagUnpriced != 0, said&flagCancelled != 0
@@ -205,7 +213,7 @@ func readConversion(doc []byte, c *weir.Conversion) error {
 		}
 	})
 	if r.err == nil && len(r.rest) > 0 {
-		r.fail(errDocument)
+		r.fail(ErrMalformed)
 	}
 	return r.err
 }
@@ -255,29 +263,29 @@ func appendProperties(b []byte, properties []weir.Property) []byte {
 	return b
 }
 
-// docReader takes values off a document. After an error all values are zero.
-type docReader struct {
+// reader takes values off a document. After an error all values are zero.
+type reader struct {
 	rest []byte
 	err  error
 }
 
-func (r *docReader) fail(err error) {
+func (r *reader) fail(err error) {
 	if r.err == nil {
 		r.err = err
 	}
 	r.rest = nil
 }
 
-func (r *docReader) version() {
-	if v := r.byte(); r.err == nil && v != docVersion {
-		r.fail(fmt.Errorf("%w: form %d is unknown", errDocument, v))
+func (r *reader) version() {
+	if v := r.byte(); r.err == nil && v != Version {
+		r.fail(fmt.Errorf("%w: form %d is unknown", ErrMalformed, v))
 	}
 }
 
 // bytes takes the next n; they are not the caller's to keep.
-func (r *docReader) bytes(n uint64) []byte {
+func (r *reader) bytes(n uint64) []byte {
 	if n > uint64(len(r.rest)) {
-		r.fail(errDocument)
+		r.fail(ErrMalformed)
 		return nil
 	}
 	b := r.rest[:n]
@@ -285,53 +293,53 @@ func (r *docReader) bytes(n uint64) []byte {
 	return b
 }
 
-func (r *docReader) byte() byte {
+func (r *reader) byte() byte {
 	if b := r.bytes(1); b != nil {
 		return b[0]
 	}
 	return 0
 }
 
-func (r *docReader) uint64() uint64 {
+func (r *reader) uint64() uint64 {
 	if b := r.bytes(8); b != nil {
 		return binary.LittleEndian.Uint64(b)
 	}
 	return 0
 }
 
-func (r *docReader) uvarint() uint64 {
+func (r *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.rest)
 	if n <= 0 {
-		r.fail(errDocument)
+		r.fail(ErrMalformed)
 		return 0
 	}
 	r.rest = r.rest[n:]
 	return v
 }
 
-func (r *docReader) uint32() uint32 {
+func (r *reader) uint32() uint32 {
 	v := r.uvarint()
 	if v > math.MaxUint32 {
-		r.fail(errDocument)
+		r.fail(ErrMalformed)
 	}
 	return uint32(v)
 }
 
-func (r *docReader) varint() int64 {
+func (r *reader) varint() int64 {
 	v, n := binary.Varint(r.rest)
 	if n <= 0 {
-		r.fail(errDocument)
+		r.fail(ErrMalformed)
 		return 0
 	}
 	r.rest = r.rest[n:]
 	return v
 }
 
-func (r *docReader) time() weir.Micros { return weir.Micros(r.varint()) }
+func (r *reader) time() weir.Micros { return weir.Micros(r.varint()) }
 
-func (r *docReader) text() string { return string(r.bytes(r.uvarint())) }
+func (r *reader) text() string { return string(r.bytes(r.uvarint())) }
 
-func (r *docReader) id(own string) string {
+func (r *reader) id(own string) string {
 	n := r.uvarint()
 	if n == 0 {
 		return own
@@ -341,10 +349,10 @@ func (r *docReader) id(own string) string {
 
 // readList reads a count and as many elements, of which each takes at least a
 // number of bytes: a damaged count must not take all memory. An empty list is nil.
-func readList[T any](r *docReader, least int, read func() T) []T {
+func readList[T any](r *reader, least int, read func() T) []T {
 	n := r.uvarint()
 	if n > uint64(len(r.rest)/least) {
-		r.fail(errDocument)
+		r.fail(ErrMalformed)
 	}
 	if n == 0 || r.err != nil {
 		return nil
@@ -356,7 +364,7 @@ func readList[T any](r *docReader, least int, read func() T) []T {
 	return list
 }
 
-func (r *docReader) properties() []weir.Property {
+func (r *reader) properties() []weir.Property {
 	return readList(r, 2, func() weir.Property {
 		p := weir.Property{Name: r.text(), Value: weir.Value{Type: weir.Type(r.byte())}}
 		switch p.Value.Type {
@@ -368,19 +376,19 @@ func (r *docReader) properties() []weir.Property {
 		case weir.Bool:
 			p.Value.Bool = r.byte() != 0
 		default:
-			r.fail(errDocument)
+			r.fail(ErrMalformed)
 		}
 		return p
 	})
 }
 
 // fields reads what is left.
-func (r *docReader) fields(f *weir.Fields) error {
+func (r *reader) fields(f *weir.Fields) error {
 	if r.err != nil {
 		return r.err
 	}
 	if err := f.UnmarshalBinary(r.rest); err != nil {
-		return fmt.Errorf("%w: %w", errDocument, err)
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return nil
 }
