@@ -110,7 +110,9 @@ func (s *Summary) Span(partition int) (int, bool) {
 
 // The bytes of an index: summary with checksum, then entries with checksum.
 const (
-	indexMagic   = "\xf5wex"
+	// Magic is how an index begins.
+	Magic = "\xf5wex"
+
 	indexVersion = 1
 	indexFixed   = 4 + 1 + 1 + 2 + 8 + 4 + 4 + 8 + 8 // up to the spans
 	spanSize     = 16
@@ -125,7 +127,7 @@ func (x *Index) Encode(s Summary) []byte {
 	if s.Damaged {
 		flags = damagedFlag
 	}
-	b = append(b, indexMagic...)
+	b = append(b, Magic...)
 	b = append(b, indexVersion, flags, 0, 0)
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.Size))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(x.Entries)))
@@ -158,7 +160,7 @@ func ReadSummary(r io.ReaderAt) (Summary, error) {
 		return Summary{}, fmt.Errorf("%w: %w", ErrIndex, err)
 	}
 	spans := int64(binary.LittleEndian.Uint32(fixed[20:]))
-	if string(fixed[:4]) != indexMagic || fixed[4] != indexVersion || spans > weir.MaxPartitions {
+	if string(fixed[:4]) != Magic || fixed[4] != indexVersion || spans > weir.MaxPartitions {
 		return Summary{}, ErrIndex
 	}
 	b := make([]byte, indexFixed+spans*spanSize+4)

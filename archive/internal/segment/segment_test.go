@@ -52,7 +52,7 @@ func FuzzScan(f *testing.F) {
 func FuzzIndex(f *testing.F) {
 	entries := []Entry{{At: weir.At(0, 1), When: 1, Offset: 0, Count: 2, Size: 100}, {At: weir.At(3, 1), When: 2, Offset: 100, Count: 1, Size: 50}}
 	f.Add(NewIndex(entries).Encode(Summarize(entries, 150, true)))
-	f.Add([]byte(indexMagic))
+	f.Add([]byte(Magic))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := bytes.NewReader(data)
 		s, err := ReadSummary(r)
