@@ -229,3 +229,12 @@ func placesOf(t testing.TB, a *Archive, folder string) []place {
 	}
 	return places
 }
+
+// admin runs a command of the server's administration.
+func admin(t testing.TB, command ...string) {
+	t.Helper()
+	args := append([]string{"admin", "--access", accessKey, "--secret", secretKey, "--endpoint-url", "http://" + gateway.endpoint}, command...)
+	if output, err := exec.CommandContext(t.Context(), gateway.binary, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", command[0], err, output)
+	}
+}
