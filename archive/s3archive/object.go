@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"path"
 	"regexp"
-	"slices"
 	"strconv"
 
 	"github.com/weirhq/weir"
@@ -255,15 +254,6 @@ func verify(f frame.Sealed, e segment.Entry) error {
 type span = segment.Span
 
 func spansOf(x *segment.Index) []span { return segment.Summarize(x.Entries, 0, false).Spans }
-
-// partitions of an index, in order.
-func partitions(x *segment.Index) []int {
-	var out []int
-	for _, s := range spansOf(x) {
-		out = append(out, s.First.Partition())
-	}
-	return slices.Compact(out)
-}
 
 // folderPartition is the partition of a folder of runs.
 func folderPartition(key string) (int, bool) {

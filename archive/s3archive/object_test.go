@@ -7,7 +7,10 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/minio/minio-go/v7"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive/archivetest"
@@ -140,4 +143,30 @@ func FuzzKey(f *testing.F) {
 			t.Fatalf("%q reads as %+v", key, p)
 		}
 	})
+}
+
+// TestAdvice: errors of a store say what to do.
+func TestAdvice(t *testing.T) {
+	s := &store{opts: Options{Bucket: "weir", Endpoint: "s3.example", Prefix: "archive/"}}
+	for _, c := range []struct {
+		refused minio.ErrorResponse
+		want    string
+	}{
+		{minio.ErrorResponse{Code: "NoSuchBucket"}, "create it"},
+		{minio.ErrorResponse{Code: "AccessDenied"}, "s3:PutObject"},
+		{minio.ErrorResponse{Code: "AuthorizationHeaderMalformed", Region: "eu-central-1"}, "set the region to eu-central-1"},
+		{minio.ErrorResponse{Code: "PermanentRedirect"}, "set the region"},
+		{minio.ErrorResponse{Code: "ExpiredToken"}, "get a new one"},
+		{minio.ErrorResponse{Code: "RequestTimeTooSkewed"}, "clocks"},
+		{minio.ErrorResponse{Code: "SlowDown", Message: "Please reduce your request rate."}, "Please reduce your request rate. (SlowDown)"},
+	} {
+		err := s.explain(t.Context(), "write", "batches/1", c.refused)
+		if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "write archive/batches/1 in bucket weir") {
+			t.Errorf("%s: got %v", c.refused.Code, err)
+		}
+		var code minio.ErrorResponse
+		if !errors.As(err, &code) || code.Code != c.refused.Code {
+			t.Errorf("%s is not wrapped", c.refused.Code)
+		}
+	}
 }

@@ -1,9 +1,11 @@
 package s3archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weirhq/weir"
@@ -175,6 +178,104 @@ func TestUnfinishedUpload(t *testing.T) {
 	if err := a.store.put(t.Context(), "large", data); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestForgottenUpload: what a process that died left of an upload in parts is
+// given up by a compaction, once it is a day old.
+func TestForgottenUpload(t *testing.T) {
+	opts := onServer(t)
+	core := minio.Core{Client: gateway.bucket}
+	if _, err := core.NewMultipartUpload(t.Context(), testBucket, opts.Prefix+"/batches/large", minio.PutObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for age, want := range map[time.Duration]int{0: 1, 23 * time.Hour: 1} {
+		if got := uploadsAfterCompaction(t, opts, age); got != want {
+			t.Errorf("after %s there are %d uploads, want %d", age, got, want)
+		}
+	}
+	if got := uploadsAfterCompaction(t, opts, 25*time.Hour); got != 0 {
+		t.Errorf("after a day there are %d uploads", got)
+	}
+}
+
+func uploadsAfterCompaction(t *testing.T, opts Options, age time.Duration) (n int) {
+	t.Helper()
+	opts.Now = func() time.Time { return time.Now().Add(age) }
+	if err := open(t, opts).Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for upload := range gateway.bucket.ListIncompleteUploads(t.Context(), testBucket, opts.Prefix+"/", true) {
+		if upload.Err != nil {
+			t.Fatal(upload.Err)
+		}
+		n++
+	}
+	return n
+}
+
+// changing changes requests and answers on their way.
+type changing struct {
+	request func(body []byte)
+	answer  func(http.Header)
+}
+
+func (c changing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPut && c.request != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		c.request(body)
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && r.Method == http.MethodPut && c.answer != nil {
+		c.answer(answer.Header)
+	}
+	return answer, err
+}
+
+// TestChecksums: what is damaged on its way to the store is not answered with
+// success, in one piece and in parts; nor if the store says that it has
+// something else. A store that says nothing is warned of, once.
+func TestChecksums(t *testing.T) {
+	for name, c := range map[string]struct {
+		way  changing
+		fail bool
+	}{
+		"body damaged": {changing{request: func(body []byte) { body[len(body)/2] ^= 1 }}, true},
+		"another sum":  {changing{answer: func(h http.Header) { h.Set(checksumHeader, "AAAAAA==") }}, true},
+		"no sum":       {changing{answer: func(h http.Header) { h.Del(checksumHeader) }}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var logged strings.Builder
+			opts := onServer(t)
+			opts.Transport, opts.PartSize = c.way, minPartSize
+			opts.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+			a := open(t, opts)
+			for range 2 {
+				if err := a.Append(t.Context(), numbered(t, 0, 0, 2)); (err != nil) != c.fail {
+					t.Errorf("append gave error %v", err)
+				}
+				if err := a.store.put(t.Context(), "in-parts", make([]byte, 6<<20)); (err != nil) != c.fail {
+					t.Errorf("upload in parts gave error %v", err)
+				}
+			}
+			if got := strings.Count(logged.String(), "does not confirm checksums"); got != 1 && !c.fail {
+				t.Errorf("warned %d times", got)
+			}
+		})
+	}
+}
+
+// TestLargeIndex has an index that is larger than what is read of the end of an
+// object at first.
+func TestLargeIndex(t *testing.T) {
+	opts := onServer(t)
+	const n = 3000
+	appendTo(t, open(t, opts), numbered(t, 5, 0, n)...)
+	wholly(t, opts, n, 5)
 }
 
 // TestManyObjects has more batches than a listing or a deletion takes at a time.

@@ -69,6 +69,8 @@ type Options struct {
 	// CacheBytes bounds the memory for decoded frames and for indexes, each.
 	// 0 means 32 MB.
 	CacheBytes int64
+	// Now says how old unfinished uploads are. nil means time.Now.
+	Now func() time.Time
 	// Transport sends the requests; nil means one with the usual time limits.
 	Transport http.RoundTripper
 	// Logger takes what an operator should know; nil discards it.
@@ -100,6 +102,9 @@ func (o *Options) withDefaults() (Options, error) {
 	setDefault(&opts.CompactEvery, 10*time.Minute)
 	setDefault(&opts.CompactBatches, 256)
 	setDefault(&opts.CacheBytes, 32<<20)
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}

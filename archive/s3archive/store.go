@@ -210,7 +210,7 @@ func (s *store) abandonUploads(ctx context.Context) error {
 		if upload.Err != nil {
 			return s.explain(ctx, "list", "uploads", upload.Err)
 		}
-		if time.Since(upload.Initiated) < 24*time.Hour {
+		if s.opts.Now().Sub(upload.Initiated) < 24*time.Hour {
 			continue
 		}
 		if err := s.core.AbortMultipartUpload(ctx, s.opts.Bucket, upload.Key, upload.UploadID); err != nil {
