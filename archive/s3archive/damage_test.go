@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -213,6 +214,71 @@ func TestDamagedBatchIsLeft(t *testing.T) {
 			t.Errorf("reading what is lost gave error %v", err)
 		}
 	}
+}
+
+// TestReadBack damages runs right after they are written: the compaction fails
+// and deletes nothing, and the next one puts it right.
+func TestReadBack(t *testing.T) {
+	direct := onServer(t)
+	opts := direct
+	opts.Transport = afterPut(func(r *http.Request) {
+		if _, key, ok := strings.Cut(r.URL.Path, opts.Prefix+"/"); ok && strings.HasPrefix(key, runFolder) {
+			file := onDisk(opts, place{key: key})
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			data[len(data)/2] ^= 1
+			put(t, file, data)
+		}
+	})
+	a := open(t, opts)
+	for _, f := range numbered(t, 0, 0, 3) {
+		appendTo(t, a, f)
+	}
+	if err := a.Compact(t.Context()); !errors.Is(err, frame.ErrCorrupt) {
+		t.Errorf("got error %v", err)
+	}
+	if left := placesOf(t, a, batchFolder); len(left) != 3 {
+		t.Errorf("left are %v", left)
+	}
+	wholly(t, direct, 3, 0)
+	if err := open(t, direct).Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := placesOf(t, a, batchFolder); len(left) != 0 {
+		t.Errorf("left are %v", left)
+	}
+	wholly(t, direct, 3, 0)
+}
+
+// afterPut does something when an object has been written.
+type afterPut func(*http.Request)
+
+func (do afterPut) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && r.Method == http.MethodPut {
+		do(r)
+	}
+	return answer, err
+}
+
+// TestCompactedTwice sorts what is in a run already, all of it: the run that
+// would be written is there, and stays.
+func TestCompactedTwice(t *testing.T) {
+	opts, run, frames := stored(t, 4, true)
+	for range 2 {
+		a := open(t, opts)
+		appendTo(t, a, frames...)
+		if err := a.Compact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if runs, left := placesOf(t, a, runPrefix(0)), placesOf(t, a, batchFolder); len(runs) != 1 || runs[0] != run || len(left) != 0 {
+			t.Fatalf("runs are %v, batches %v", runs, left)
+		}
+	}
+	wholly(t, opts, 4, 0)
 }
 
 // TestForeignObjects: what else lies in the bucket is no part of the archive.

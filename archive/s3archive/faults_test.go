@@ -340,7 +340,7 @@ func TestZombie(t *testing.T) {
 			t.Fatal(err)
 		}
 		wholly(t, opts, 12, 0)
-		if left, runs := placesOf(t, compactor, batchFolder), placesOf(t, compactor, runPrefix(0)); len(left) != 0 || len(runs) != 1 {
+		if left, runs := placesOf(t, compactor, batchFolder), placesOf(t, compactor, runPrefix(0)); len(left) != 0 || len(runs) != 1 || runs[0].frames != 12 {
 			t.Errorf("left are batches %v, runs %v", left, runs)
 		}
 	}

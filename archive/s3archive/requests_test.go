@@ -356,6 +356,63 @@ func TestCompactionDuringReplay(t *testing.T) {
 	}
 }
 
+// TestHalfACompactionDuringReplay: batches are in runs, but not all of them are
+// deleted, when a replay comes to them.
+func TestHalfACompactionDuringReplay(t *testing.T) {
+	const n, gone = 30, 20
+	opts := onServer(t)
+	a := open(t, opts)
+	for _, f := range numbered(t, 0, 0, n) {
+		appendTo(t, a, f)
+	}
+	batches := placesOf(t, a, batchFolder)
+	var firsts []uint64
+	err := a.Replay(t.Context(), 0, 0, func(f frame.Sealed, damage error) error {
+		h, err := frame.ReadHeader(f)
+		if firsts = append(firsts, h.First); len(firsts) == 1 {
+			objects, err := a.loadAll(t.Context(), batches)
+			if err != nil {
+				return err
+			}
+			var all []placed
+			for _, o := range objects {
+				all = append(all, o.frames...)
+			}
+			if err := a.mergeInto(t.Context(), 0, all); err != nil {
+				return err
+			}
+			return a.remove(t.Context(), batches[gone:gone+1])
+		}
+		return errors.Join(err, damage)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, first := range firsts {
+		if len(firsts) != n || first != uint64(2*i+1) {
+			t.Fatalf("replay gave %v", firsts)
+		}
+	}
+}
+
+// TestRunsOverlap: a run may lie within the gap of another.
+func TestRunsOverlap(t *testing.T) {
+	const n = 30
+	opts := onServer(t)
+	frames := numbered(t, 0, 0, n)
+	for _, some := range [][]frame.Sealed{frames[3 : n-3], slices.Concat(frames[:3], frames[n-3:])} {
+		a := open(t, opts)
+		appendTo(t, a, some...)
+		if err := a.Compact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if runs := placesOf(t, open(t, opts), runPrefix(0)); len(runs) != 2 {
+		t.Fatalf("runs are %v", runs)
+	}
+	wholly(t, opts, n, 0)
+}
+
 // TestCompactsByItself: batches do not pile up.
 func TestCompactsByItself(t *testing.T) {
 	opts := onServer(t)
