@@ -53,12 +53,6 @@ func (c *catalog) add(p place, spans []span) {
 	c.size += len(spans)
 }
 
-func (c *catalog) knows(p place) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.known[p.key]
-}
-
 // forget takes out objects that are gone.
 func (c *catalog) forget(gone map[string]bool) {
 	c.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,20 +194,20 @@ func TestCompactionCrash(t *testing.T) {
 					}
 				}
 			}
-			requests := 0
+			var requests atomic.Int64
 			proxy.set(func(*http.Request) fault {
-				switch requests++; {
-				case requests < n:
+				switch at := int(requests.Add(1)); {
+				case at < n:
 					return none
-				case requests == n:
+				case at == n:
 					return f
 				}
 				return cutBefore
 			})
 			err := a.Compact(t.Context())
-			crashed := requests >= n
+			crashed := int(requests.Load()) >= n
 			if crashed == (err == nil) {
-				t.Fatalf("request %d of %d: compaction gave %v", n, requests, err)
+				t.Fatalf("request %d of %d: compaction gave %v", n, requests.Load(), err)
 			}
 			wholly(t, direct, 8, 3, 5)
 			again := open(t, direct)
@@ -218,7 +219,7 @@ func TestCompactionCrash(t *testing.T) {
 			}
 			wholly(t, direct, 8, 3, 5)
 			if !crashed {
-				t.Logf("%d requests", requests)
+				t.Logf("%d requests", requests.Load())
 				break
 			}
 		}

@@ -106,20 +106,29 @@ func (l *lookup) inRuns(ctx context.Context) (*frame.Frame, error) {
 	return nil, nil
 }
 
-// inBatches reads the indexes of all batches that this process does not know
-// yet, the newest first, until one has the position.
+// inBatches goes through the indexes of all batches, the newest first, until one
+// has the position. Those that this process has in its cache cost no request.
 func (l *lookup) inBatches(ctx context.Context) (*frame.Frame, error) {
 	batches, err := l.archive.store.places(ctx, batchFolder)
 	if err != nil {
 		return nil, err
 	}
-	batches = slices.DeleteFunc(batches, l.archive.catalog.knows)
 	slices.Reverse(batches)
 	for some := range slices.Chunk(batches, 4*concurrency) {
-		if _, err := l.archive.openAll(ctx, some); err != nil {
+		objects, err := l.archive.openAll(ctx, some)
+		if err != nil {
 			return nil, err
 		}
-		if f, err := l.inCatalog(ctx); f != nil || err != nil {
+		var places []place
+		for _, o := range objects {
+			if o == nil {
+				continue
+			}
+			if _, ok := o.Find(l.at); ok || len(o.lost) > 0 {
+				places = append(places, o.place)
+			}
+		}
+		if f, err := l.try(ctx, places); f != nil || err != nil {
 			return f, err
 		}
 	}

@@ -103,6 +103,29 @@ func TestRequests(t *testing.T) {
 	expect("read what is not there", "LIST LIST LIST")
 }
 
+// TestCatalogForgets: what the catalog does not know is found by listings, also
+// if the index is in the cache.
+func TestCatalogForgets(t *testing.T) {
+	opts := onServer(t)
+	a := open(t, opts)
+	for _, f := range numbered(t, 0, 0, 100) {
+		appendTo(t, a, f)
+	}
+	for i := range 2 {
+		a.catalog.clear()
+		for _, seq := range []uint64{1, 100, 200} {
+			if _, err := a.Read(t.Context(), weir.At(0, seq)); err != nil {
+				t.Error(err)
+			}
+		}
+		if i == 0 {
+			if err := open(t, opts).Compact(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // TestLargeFrames stores frames that need an upload in parts.
 func TestLargeFrames(t *testing.T) {
 	requests := &tape{}

@@ -234,7 +234,7 @@ func (s *store) explain(ctx context.Context, doing, key string, err error) error
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	advice := ""
+	var advice string
 	switch refused.Code {
 	case minio.NoSuchKey:
 		return fmt.Errorf("%s: %w", doing, errGone)
