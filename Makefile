@@ -56,7 +56,7 @@ $(VERSITYGW):
 	mv bin/tools/versitygw $@
 
 .PHONY: test-services
-test-services: build $(VERSITYGW) e2e/node_modules/.package-lock.json ## Run the tests that need Chromium, root or a minute
+test-services: build $(VERSITYGW) e2e/node_modules/.package-lock.json ## Run the tests that need Chromium, a server, root or a minute
 	@command -v chromium >/dev/null || { echo "Chromium is missing: install Debian's package chromium"; exit 1; }
 	npm --prefix sdk run test:browser
 	npm --prefix e2e test

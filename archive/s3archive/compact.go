@@ -22,10 +22,10 @@ import (
 //
 // It may be called at any time, and by several processes at once: that costs
 // requests and leaves duplicates, which readers skip, but it never loses a
-// frame. A batch is deleted when its frames are in runs. A run is deleted when
-// all of its frames are in a larger one that was just written; that other runs
-// hold them too does not count, or two compactions could delete each other's
-// reasons.
+// frame. A batch is deleted when its frames are in runs. A run is deleted by a
+// later compaction of its partition, when all of its frames have been in a
+// larger run for Options.Linger: since each is kept only for the sake of a
+// smaller one, two compactions cannot delete each other's reasons.
 func (a *Archive) Compact(ctx context.Context) error {
 	if err := a.enter(ctx); err != nil {
 		return fmt.Errorf("compact archive: %w", err)
@@ -167,6 +167,10 @@ func (a *Archive) mergeInto(ctx context.Context, partition int, fresh []placed) 
 	if err != nil {
 		return err
 	}
+	if err := a.sweep(ctx, runs); err != nil {
+		return err
+	}
+	runs = slices.DeleteFunc(slices.Clone(runs), func(p place) bool { return slices.ContainsFunc(runs, p.within) })
 	small, others := chooseRuns(runs, fresh, a.opts.RunSize)
 	held, err := a.loadAll(ctx, overlapping(others, fresh))
 	if err != nil {
@@ -179,20 +183,52 @@ func (a *Archive) mergeInto(ctx context.Context, partition int, fresh []placed) 
 	if err != nil {
 		return err
 	}
-	var replaced []place
 	for _, s := range sources {
 		if s.err != nil {
 			a.opts.Logger.Warn("run of the archive is damaged or gone; it is left as it is", "object", s.key, "error", s.err)
-			continue
 		}
 		fresh = append(fresh, s.frames...)
-		replaced = append(replaced, s.place)
 	}
-	written, err := a.writeRuns(ctx, merge(fresh))
-	if err != nil {
-		return err
+	return a.writeRuns(ctx, merge(fresh))
+}
+
+// within says whether a larger run spans all of p, and so may hold all of it.
+func (p place) within(larger place) bool {
+	return larger.first <= p.first && p.last <= larger.last && larger.frames > p.frames
+}
+
+// sweep deletes runs all of whose frames have been in a larger one for a while.
+func (a *Archive) sweep(ctx context.Context, runs []place) error {
+	before := a.opts.Now().Add(-a.opts.Linger)
+	for _, larger := range runs {
+		var inside []place
+		for _, p := range runs {
+			if p.within(larger) && larger.modified.Before(before) {
+				inside = append(inside, p)
+			}
+		}
+		if len(inside) == 0 {
+			continue
+		}
+		objects, err := a.loadAll(ctx, append(inside, larger))
+		if err != nil {
+			return err
+		}
+		last := len(objects) - 1
+		if objects[last].err != nil {
+			continue
+		}
+		var idle []place
+		for _, o := range objects[:last] {
+			if o.err == nil && len(without(o.frames, objects[last:])) == 0 {
+				idle = append(idle, o.place)
+			}
+		}
+		if err := a.remove(ctx, idle); err != nil {
+			return err
+		}
 	}
-	return a.remove(ctx, slices.DeleteFunc(replaced, func(p place) bool { return written[p.key] }))
+	return nil
 }
 
 const (
@@ -243,9 +279,8 @@ func without(of []placed, held []loaded) []placed {
 }
 
 // writeRuns writes frames that are in order as runs of no more than the full
-// size, and reads them back. The result is their keys.
-func (a *Archive) writeRuns(ctx context.Context, of []placed) (map[string]bool, error) {
-	written := map[string]bool{}
+// size, and reads them back.
+func (a *Archive) writeRuns(ctx context.Context, of []placed) error {
 	for len(of) > 0 {
 		n, size := 1, int64(of[0].Size)
 		for n < len(of) && size+int64(of[n].Size) <= a.opts.RunSize {
@@ -255,17 +290,16 @@ func (a *Archive) writeRuns(ctx context.Context, of []placed) (map[string]bool, 
 		data, index := encode(of[:n])
 		p := runPlace(data, index)
 		if err := a.store.put(ctx, p.key, data); err != nil {
-			return nil, err
+			return err
 		}
 		back, err := a.store.get(ctx, p.key, 0, p.size)
 		if err != nil {
-			return nil, fmt.Errorf("read back: %w", err)
+			return fmt.Errorf("read back: %w", err)
 		}
 		if !bytes.Equal(back, data) {
-			return nil, fmt.Errorf("%s does not read back as it was written: %w", p.key, frame.ErrCorrupt)
+			return fmt.Errorf("%s does not read back as it was written: %w", p.key, frame.ErrCorrupt)
 		}
-		written[p.key] = true
 		of = of[n:]
 	}
-	return written, nil
+	return nil
 }

@@ -274,7 +274,7 @@ func TestCompactedTwice(t *testing.T) {
 		if err := a.Compact(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if runs, left := placesOf(t, a, runPrefix(0)), placesOf(t, a, batchFolder); len(runs) != 1 || runs[0] != run || len(left) != 0 {
+		if runs, left := placesOf(t, a, runPrefix(0)), placesOf(t, a, batchFolder); len(runs) != 1 || runs[0].key != run.key || len(left) != 0 {
 			t.Fatalf("runs are %v, batches %v", runs, left)
 		}
 	}

@@ -232,7 +232,7 @@ func TestCompactionCrash(t *testing.T) {
 // and once.
 func TestManyProcesses(t *testing.T) {
 	opts := onServer(t)
-	opts.RunSize = 4000
+	opts.RunSize, opts.Linger = 4000, 3*time.Second
 	const n = 120
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

@@ -9,6 +9,7 @@ import (
 	"path"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive/internal/segment"
@@ -19,6 +20,7 @@ import (
 type place struct {
 	key            string // without Options.Prefix
 	size           int64
+	modified       time.Time // by the clock of the store; zero if it was not listed
 	frames         int
 	oldest, newest weir.Micros
 	sum            string // the beginning of the content's SHA-256
@@ -26,7 +28,7 @@ type place struct {
 	first, last    uint64 // of a run: sequence numbers
 }
 
-func (p place) within(from, to weir.Micros) bool {
+func (p place) timed(from, to weir.Micros) bool {
 	return (from == 0 || p.newest >= from) && (to == 0 || p.oldest < to)
 }
 

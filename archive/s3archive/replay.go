@@ -67,7 +67,7 @@ func (r *replay) batches(ctx context.Context) ([]*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	places = slices.DeleteFunc(places, func(p place) bool { return !p.within(r.from, r.to) })
+	places = slices.DeleteFunc(places, func(p place) bool { return !p.timed(r.from, r.to) })
 	objects, err := r.archive.openAll(ctx, places)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (r *replay) runsOnce(ctx context.Context, partition int) error {
 	if err != nil {
 		return err
 	}
-	places = slices.DeleteFunc(places, func(p place) bool { return !p.within(r.from, r.to) || p.last <= r.cursor[partition] })
+	places = slices.DeleteFunc(places, func(p place) bool { return !p.timed(r.from, r.to) || p.last <= r.cursor[partition] })
 	slices.SortFunc(places, func(a, b place) int { return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last)) })
 	for len(places) > 0 {
 		// Runs that overlap are read together.
@@ -229,8 +229,9 @@ type chunk struct {
 }
 
 const (
-	chunkSize = 4 << 20
-	ahead     = 8 // chunks that are read before they are needed
+	chunkSize     = 4 << 20
+	aheadBytes    = 32 << 20 // what is read before it is needed
+	aheadRequests = 32
 )
 
 // chunks joins choices that stand one behind the other in an object.
@@ -253,7 +254,7 @@ func chunks(choices []choice) (out []*chunk) {
 func (r *replay) stream(ctx context.Context, choices []choice) error {
 	ctx, cancel := context.WithCancel(ctx)
 	todo := chunks(choices)
-	begun := 0
+	begun, reading := 0, int64(0)
 	defer func() { // leave none behind that still reads
 		cancel()
 		for _, c := range todo[:begun] {
@@ -261,7 +262,8 @@ func (r *replay) stream(ctx context.Context, choices []choice) error {
 		}
 	}()
 	for i, c := range todo {
-		for begun < min(i+ahead, len(todo)) {
+		for begun < min(i+aheadRequests, len(todo)) && (begun == i || reading+todo[begun].size <= aheadBytes) {
+			reading += todo[begun].size
 			go r.archive.load(ctx, todo[begun])
 			begun++
 		}
@@ -269,6 +271,7 @@ func (r *replay) stream(ctx context.Context, choices []choice) error {
 		if err := r.give(ctx, c); err != nil {
 			return err
 		}
+		reading -= c.size
 		c.data, c.choices = nil, nil
 	}
 	return nil

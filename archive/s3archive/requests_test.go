@@ -350,7 +350,8 @@ func TestCompactionDuringReplay(t *testing.T) {
 			}
 		}
 	}
-	compactor.opts.RunSize = 8000 // runs are joined too
+	compactor.opts.RunSize = 8000                                              // runs are joined too
+	compactor.opts.Now = func() time.Time { return time.Now().Add(time.Hour) } // and do not linger
 	next, calls := map[int]uint64{1: 1, 4: 1}, 0
 	err := a.Replay(t.Context(), 0, 0, func(f frame.Sealed, damage error) error {
 		if damage != nil {
@@ -382,7 +383,7 @@ func TestCompactionDuringReplay(t *testing.T) {
 // TestHalfACompactionDuringReplay: batches are in runs, but not all of them are
 // deleted, when a replay comes to them.
 func TestHalfACompactionDuringReplay(t *testing.T) {
-	const n, gone = 30, 20
+	const n, gone = 60, 45 // it comes after what is read ahead
 	opts := onServer(t)
 	a := open(t, opts)
 	for _, f := range numbered(t, 0, 0, n) {
@@ -457,6 +458,7 @@ func TestCompactsByItself(t *testing.T) {
 func TestRunsGrow(t *testing.T) {
 	const n = 120
 	opts := onServer(t)
+	opts.Now = func() time.Time { return time.Now().Add(time.Hour) } // runs do not linger
 	registry := prometheus.NewRegistry()
 	opts.Registerer = registry
 	opts.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))

@@ -66,10 +66,15 @@ type Options struct {
 	// below 0, only Compact compacts.
 	CompactEvery   time.Duration
 	CompactBatches int
+	// Linger is how long a run stays when a larger one has all of its frames. It
+	// must be longer than any listing of a partition takes: stores need not list
+	// as of one moment, and a listing that runs beside a compaction could show
+	// neither what was there before nor what came instead. 0 means 10 min.
+	Linger time.Duration
 	// CacheBytes bounds the memory for decoded frames and for indexes, each.
 	// 0 means 32 MB.
 	CacheBytes int64
-	// Now says how old unfinished uploads are. nil means time.Now.
+	// Now says how old runs and unfinished uploads are. nil means time.Now.
 	Now func() time.Time
 	// Transport sends the requests; nil means one with the usual time limits.
 	Transport http.RoundTripper
@@ -101,6 +106,7 @@ func (o *Options) withDefaults() (Options, error) {
 	setDefault(&opts.RunSize, 32<<20)
 	setDefault(&opts.CompactEvery, 10*time.Minute)
 	setDefault(&opts.CompactBatches, 256)
+	setDefault(&opts.Linger, 10*time.Minute)
 	setDefault(&opts.CacheBytes, 32<<20)
 	if opts.Now == nil {
 		opts.Now = time.Now

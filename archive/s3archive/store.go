@@ -167,6 +167,7 @@ func (s *store) places(ctx context.Context, folder string) ([]place, error) {
 			return nil, err
 		}
 		if p, ok := parseKey(info.Key, info.Size); ok {
+			p.modified = info.LastModified
 			out = append(out, p)
 		}
 	}
