@@ -437,6 +437,55 @@ func TestRunsOverlap(t *testing.T) {
 	wholly(t, opts, n, 0)
 }
 
+// TestRunWithinAGap: a run that lies within a gap of a larger one is not taken
+// for one whose frames the larger one has.
+func TestRunWithinAGap(t *testing.T) {
+	opts := onServer(t)
+	frames := numbered(t, 0, 0, 16)
+	opts.RunSize = int64(12 * len(frames[15]))
+	opts.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	for _, some := range [][]frame.Sealed{frames[5:10], slices.Concat(frames[:5], frames[10:15]), frames[15:]} {
+		a := open(t, opts)
+		appendTo(t, a, some...)
+		if err := a.Compact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs := placesOf(t, open(t, opts), runPrefix(0))
+	if !slices.ContainsFunc(runs, func(p place) bool { return slices.ContainsFunc(runs, p.within) }) {
+		t.Fatalf("runs are %v", runs)
+	}
+	wholly(t, opts, 16, 0)
+}
+
+// TestLinger: a run stays for a while when a larger one has its frames.
+func TestLinger(t *testing.T) {
+	opts := onServer(t)
+	var first place
+	for i, c := range []struct {
+		later time.Duration
+		there bool
+	}{{0, true}, {0, true}, {9 * time.Minute, true}, {11 * time.Minute, false}} {
+		opts.Now = func() time.Time { return time.Now().Add(c.later) }
+		a := open(t, opts)
+		appendTo(t, a, numbered(t, 0, i, i+1)...)
+		if err := a.Compact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		runs := placesOf(t, a, runPrefix(0))
+		if i == 0 {
+			first = runs[0]
+		}
+		if i == 1 && !slices.ContainsFunc(runs, first.within) {
+			t.Fatalf("runs were not joined: %v", runs)
+		}
+		if there := slices.Contains(runs, first); there != c.there {
+			t.Errorf("after %s the first of runs %v is there: %v", c.later, runs, there)
+		}
+		wholly(t, opts, i+1, 0)
+	}
+}
+
 // TestCompactsByItself: batches do not pile up.
 func TestCompactsByItself(t *testing.T) {
 	opts := onServer(t)
