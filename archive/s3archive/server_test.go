@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -36,16 +37,15 @@ var gateway struct {
 	dir      string // objects are files in dir/bucket
 	missing  string // why there is none
 	bucket   *minio.Client
+	start    sync.Once // by the first test that needs it, which no fuzz target does
+	stop     func()
 }
 
+func init() { gateway.stop = func() {} }
+
 func TestMain(m *testing.M) {
-	stop, err := startGateway()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "start S3 server:", err)
-		os.Exit(1)
-	}
 	code := m.Run()
-	stop()
+	gateway.stop()
 	os.Exit(code)
 }
 
@@ -118,6 +118,13 @@ var prefixes atomic.Int64
 // onServer is options for an archive of its own on the server.
 func onServer(t testing.TB) Options {
 	t.Helper()
+	gateway.start.Do(func() {
+		stop, err := startGateway()
+		if err != nil {
+			t.Fatalf("start S3 server: %v", err)
+		}
+		gateway.stop = stop
+	})
 	if gateway.missing != "" {
 		if os.Getenv("WEIR_TEST_SERVICES") == "required" {
 			t.Fatal(gateway.missing)
