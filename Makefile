@@ -2,6 +2,8 @@
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/tools/golangci-lint-$(GOLANGCI_VERSION)
+VERSITYGW_VERSION := v1.8.0
+VERSITYGW := bin/tools/versitygw-$(VERSITYGW_VERSION)
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print)
 SDK_SOURCES := $(shell find sdk -path sdk/node_modules -prune -o -path sdk/dist -prune -o -type f -name '*.ts' -print) sdk/package.json sdk/package-lock.json
 WEB := dashboard/static/dist/index.html
@@ -46,12 +48,20 @@ test: build ## Run every test that needs no outside service
 	npm --prefix web test
 	npm --prefix sdk run test:unit
 
+.PHONY: test-tools
+test-tools: $(VERSITYGW) ## Build the servers that tests run against
+
+$(VERSITYGW):
+	GOBIN=$(CURDIR)/bin/tools go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+	mv bin/tools/versitygw $@
+
 .PHONY: test-services
-test-services: build e2e/node_modules/.package-lock.json ## Run the tests that need Chromium, root or a minute
+test-services: build $(VERSITYGW) e2e/node_modules/.package-lock.json ## Run the tests that need Chromium, a server, root or a minute
 	@command -v chromium >/dev/null || { echo "Chromium is missing: install Debian's package chromium"; exit 1; }
 	npm --prefix sdk run test:browser
 	npm --prefix e2e test
 	go test -count=1 -timeout 20m -run 'Crash|Term|PowerLoss|FullDisk|Memory' -v ./cmd/weir
+	WEIR_TEST_SERVICES=required go test -count=1 ./archive/s3archive
 
 .PHONY: lint
 lint: $(GOLANGCI) web/node_modules/.package-lock.json sdk/node_modules/.package-lock.json e2e/node_modules/.package-lock.json ## Check style and types of all code

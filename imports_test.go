@@ -67,7 +67,8 @@ func standard(path string) bool {
 func TestImports(t *testing.T) {
 	rules := []string{"identity", "session", "order", "attribution"} // pure: no I/O, no clock
 	drivers := []string{
-		"queue/sqlitequeue", "queue/rabbitqueue", "queue/rabbitqueue/pgledger", "archive/dirarchive", "state/sqlitestate", "state/pgstate", "eventstore/duckstore",
+		"queue/sqlitequeue", "queue/rabbitqueue", "queue/rabbitqueue/pgledger", "archive/dirarchive", "archive/s3archive", "state/sqlitestate", "state/pgstate",
+		"eventstore/duckstore",
 	}
 	mains := []string{"cmd/weir", "bench"}
 	for _, s := range sources(t) {

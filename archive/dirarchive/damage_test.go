@@ -300,64 +300,6 @@ func TestOneProcess(t *testing.T) {
 	}
 }
 
-// FuzzScan reads any bytes as a segment: every byte is part of one frame or one
-// damage, in order.
-func FuzzScan(f *testing.F) {
-	a, b := archivetest.Frame(f, 0, 1, 2, 1), archivetest.Frame(f, 1, 1, 1, 2)
-	whole := slices.Concat(a, b, a)
-	f.Add([]byte{})
-	f.Add([]byte(whole))
-	f.Add([]byte(whole[:len(whole)-3]))
-	f.Add([]byte(whole[5:]))
-	f.Add([]byte(slices.Concat(a[:len(a)-1], b)))
-	f.Add([]byte(slices.Concat(a, []byte("rubbish"), b)))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		scan := newScanner(bytes.NewReader(data), "segment", int64(len(data)))
-		at := int64(0)
-		damaged := false
-		for scan.next() {
-			if scan.offset != at || scan.at <= at {
-				t.Fatalf("found bytes %d to %d after %d", scan.offset, scan.at, at)
-			}
-			if (scan.frame == nil) == (scan.damage == nil) {
-				t.Fatal("neither frame nor damage, or both")
-			}
-			if scan.damage != nil && !errors.Is(scan.damage, frame.ErrCorrupt) {
-				t.Fatalf("damage is %v", scan.damage)
-			}
-			if scan.frame != nil && (frame.Verify(scan.frame) != nil || !bytes.Equal(scan.frame, data[at:scan.at])) {
-				t.Fatal("frame is not whole or not what stands there")
-			}
-			damaged = damaged || scan.damage != nil
-			at = scan.at
-		}
-		if scan.err != nil || at != int64(len(data)) {
-			t.Fatalf("ended at %d of %d: %v", at, len(data), scan.err)
-		}
-	})
-}
-
-// FuzzIndex reads any bytes as an index.
-func FuzzIndex(f *testing.F) {
-	entries := []entry{{at: weir.At(0, 1), when: 1, offset: 0, count: 2, size: 100}, {at: weir.At(3, 1), when: 2, offset: 100, count: 1, size: 50}}
-	f.Add(newIndex(entries).encode(summarize(entries, 150, true)))
-	f.Add([]byte(indexMagic))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r := bytes.NewReader(data)
-		s, err := readSummary(r)
-		if err != nil {
-			return
-		}
-		x, err := readIndex(r, s)
-		if err != nil {
-			return
-		}
-		if again := x.encode(s); !bytes.Equal(again, data[:len(again)]) {
-			t.Fatal("does not read as it was written")
-		}
-	})
-}
-
 func BenchmarkAppend(b *testing.B) {
 	for _, size := range []int{1000, 100_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

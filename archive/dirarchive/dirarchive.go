@@ -22,6 +22,8 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive"
+	"github.com/weirhq/weir/archive/internal/lru"
+	"github.com/weirhq/weir/archive/internal/segment"
 	"github.com/weirhq/weir/frame"
 )
 
@@ -78,21 +80,21 @@ type Archive struct {
 	// mu guards what readers see, the contents of the segments included: what
 	// is durable, and nothing else.
 	mu          sync.RWMutex
-	segments    []*segment         // oldest first; only the last one grows
-	byPartition map[int][]*segment // those that hold frames of the partition
+	segments    []*segmentFile         // oldest first; only the last one grows
+	byPartition map[int][]*segmentFile // those that hold frames of the partition
 	closed      bool
 	running     sync.WaitGroup // readers, for Close
 
-	frames  *lru[weir.Position, *frame.Frame]
-	indexes *lru[int, *index]
+	frames  *lru.Cache[weir.Position, *frame.Frame]
+	indexes *lru.Cache[int, *segment.Index]
 }
 
 // Open opens the archive in dir and makes it first if it is missing. A torn end
 // of the last segment, as a crash leaves it, is cut off and kept in quarantine/.
 func Open(dir string, options *Options) (*Archive, error) {
 	a := &Archive{dir: dir, opts: options.withDefaults(), sync: (*os.File).Sync}
-	a.frames = newLRU[weir.Position](a.opts.CacheBytes, frameCost)
-	a.indexes = newLRU[int](a.opts.CacheBytes, (*index).cost)
+	a.frames = lru.New[weir.Position](a.opts.CacheBytes, lru.FrameCost)
+	a.indexes = lru.New[int](a.opts.CacheBytes, (*segment.Index).Cost)
 	var err error
 	if a.unlock, err = lockDir(dir); err != nil {
 		return nil, fmt.Errorf("open archive: %w", err)
@@ -109,7 +111,7 @@ func Open(dir string, options *Options) (*Archive, error) {
 }
 
 // enter counts a reader in; the caller calls a.running.Done.
-func (a *Archive) enter() ([]*segment, error) {
+func (a *Archive) enter() ([]*segmentFile, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	if a.closed {
@@ -171,7 +173,7 @@ func (a *Archive) Append(ctx context.Context, frames []frame.Sealed) error {
 }
 
 // fresh joins the frames that the archive does not hold.
-func (a *Archive) fresh(frames []frame.Sealed) (data []byte, entries []entry, err error) {
+func (a *Archive) fresh(frames []frame.Sealed) (data []byte, entries []segment.Entry, err error) {
 	size := 0
 	for _, f := range frames {
 		size += len(f)
@@ -194,7 +196,7 @@ func (a *Archive) fresh(frames []frame.Sealed) (data []byte, entries []entry, er
 			continue
 		}
 		last[h.Partition] = h.Last()
-		entries = append(entries, entryOf(h, int64(len(data))))
+		entries = append(entries, segment.EntryOf(h, int64(len(data))))
 		data = append(data, f...)
 	}
 	return data, entries, nil
@@ -231,28 +233,28 @@ func (a *Archive) read(ctx context.Context, at weir.Position) (weir.Record, erro
 }
 
 // frame reads and decodes the frame of an entry.
-func (a *Archive) frame(s *segment, e entry) (*frame.Frame, error) {
-	if f, ok := a.frames.get(e.at); ok {
+func (a *Archive) frame(s *segmentFile, e segment.Entry) (*frame.Frame, error) {
+	if f, ok := a.frames.Get(e.At); ok {
 		return f, nil
 	}
-	data := make([]byte, e.size)
+	data := make([]byte, e.Size)
 	file, err := os.Open(s.path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	if _, err := file.ReadAt(data, e.offset); err != nil {
-		return nil, fmt.Errorf("%s, offset %d: %w: %w", s.path, e.offset, err, frame.ErrCorrupt)
+	if _, err := file.ReadAt(data, e.Offset); err != nil {
+		return nil, fmt.Errorf("%s, offset %d: %w: %w", s.path, e.Offset, err, frame.ErrCorrupt)
 	}
 	f, err := frame.Decode(data)
 	if err != nil {
 		a.metrics.damaged.Inc()
-		return nil, fmt.Errorf("%s, offset %d: %w", s.path, e.offset, err)
+		return nil, fmt.Errorf("%s, offset %d: %w", s.path, e.Offset, err)
 	}
-	if f.Position(0) != e.at || f.Count != int(e.count) {
-		return nil, fmt.Errorf("%s, offset %d: holds %s, not %s: %w", s.path, e.offset, f.Position(0), e.at, frame.ErrCorrupt)
+	if f.Position(0) != e.At || f.Count != int(e.Count) {
+		return nil, fmt.Errorf("%s, offset %d: holds %s, not %s: %w", s.path, e.Offset, f.Position(0), e.At, frame.ErrCorrupt)
 	}
-	a.frames.put(e.at, f)
+	a.frames.Put(e.At, f)
 	return f, nil
 }
 
@@ -265,43 +267,43 @@ func (a *Archive) Replay(ctx context.Context, from, to weir.Micros, fn func(fram
 	defer a.running.Done()
 	for _, s := range segments {
 		a.mu.RLock()
-		known := s.summary
+		known := s.Summary
 		a.mu.RUnlock()
-		if from != 0 && known.newest < from || to != 0 && known.oldest >= to {
+		if from != 0 && known.Newest < from || to != 0 && known.Oldest >= to {
 			continue
 		}
-		if err := a.replay(ctx, s, known.size, from, to, fn); err != nil {
+		if err := a.replay(ctx, s, known.Size, from, to, fn); err != nil {
 			return fmt.Errorf("replay archive: %w", err)
 		}
 	}
 	return nil
 }
 
-func (a *Archive) replay(ctx context.Context, s *segment, size int64, from, to weir.Micros, fn func(frame.Sealed, error) error) error {
+func (a *Archive) replay(ctx context.Context, s *segmentFile, size int64, from, to weir.Micros, fn func(frame.Sealed, error) error) error {
 	file, err := os.Open(s.path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	scan := newScanner(file, s.path, size)
-	for scan.next() {
+	scan := segment.NewScanner(file, s.path, size)
+	for scan.Next() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if scan.damage == nil || scan.known {
-			if at := scan.header.At; from != 0 && at < from || to != 0 && at >= to {
+		if scan.Damage == nil || scan.Known {
+			if at := scan.Header.At; from != 0 && at < from || to != 0 && at >= to {
 				continue
 			}
 		}
-		if scan.damage != nil {
+		if scan.Damage != nil {
 			a.metrics.damaged.Inc()
 		}
-		if err := fn(scan.frame, scan.damage); err != nil {
+		if err := fn(scan.Frame, scan.Damage); err != nil {
 			return err
 		}
 	}
-	if scan.err != nil || s.missing == 0 {
-		return scan.err
+	if scan.Err != nil || s.missing == 0 {
+		return scan.Err
 	}
 	return fn(nil, fmt.Errorf("%s, bytes %d to %d: cut off: %w", s.path, size, size+s.missing-1, frame.ErrCorrupt))
 }

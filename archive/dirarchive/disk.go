@@ -41,3 +41,17 @@ func syncDir(dir string) error {
 	}
 	return nil
 }
+
+// writeFile writes a file that is either whole under its name or not there.
+func writeFile(name string, data []byte) error {
+	temporary := name + ".new"
+	f, err := os.Create(temporary)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(temporary))
+	}
+	return os.Rename(temporary, name)
+}

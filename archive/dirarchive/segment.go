@@ -14,18 +14,19 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive"
+	"github.com/weirhq/weir/archive/internal/segment"
 	"github.com/weirhq/weir/frame"
 )
 
-// segment is a file of frames. Archive.mu guards all that can change.
-type segment struct {
+// segmentFile is a segment and where it is. Archive.mu guards all that can change.
+type segmentFile struct {
 	number int
 	path   string
-	summary
+	segment.Summary
 	missing int64 // bytes that the index knows and the file has no more
 	// live holds the entries by partition, in order, while there is no index
 	// file; nil once there is.
-	live map[int][]entry
+	live map[int][]segment.Entry
 }
 
 // active is the end of the archive, where Append writes. Archive.writing guards
@@ -33,9 +34,9 @@ type segment struct {
 type active struct {
 	number  int            // of the last segment, 0 before the first
 	file    *os.File       // nil if the next Append begins a segment
-	segment *segment       // that file is
+	segment *segmentFile   // that file is
 	last    map[int]uint64 // the last sequence number held, by partition
-	broken  error          // a write or fsync failed; nothing behind segment.size counts
+	broken  error          // a write or fsync failed; nothing behind segment.Size counts
 }
 
 func (w *active) close() error {
@@ -52,7 +53,7 @@ var segmentName = regexp.MustCompile(`^(\d{10})\.frames$`)
 // openSegments takes stock of the directory.
 func (a *Archive) openSegments() error {
 	a.active = &active{last: map[int]uint64{}}
-	a.byPartition = map[int][]*segment{}
+	a.byPartition = map[int][]*segmentFile{}
 	files, err := os.ReadDir(a.dir)
 	if err != nil {
 		return fmt.Errorf("list segments: %w", err)
@@ -77,7 +78,7 @@ func (a *Archive) openSegments() error {
 }
 
 func (a *Archive) openSegment(number int, last bool) error {
-	s := &segment{number: number, path: segmentPath(a.dir, number)}
+	s := &segmentFile{number: number, path: segmentPath(a.dir, number)}
 	a.active.number = number
 	info, err := os.Stat(s.path)
 	if err != nil {
@@ -85,20 +86,20 @@ func (a *Archive) openSegment(number int, last bool) error {
 	}
 	known, err := a.loadSummary(number)
 	switch {
-	case err == nil && known.size >= info.Size():
-		s.summary, s.missing = known, known.size-info.Size()
-		s.size = info.Size()
+	case err == nil && known.Size >= info.Size():
+		s.Summary, s.missing = known, known.Size-info.Size()
+		s.Size = info.Size()
 		if s.missing > 0 {
 			a.opts.Logger.Error("archive segment is shorter than its index says", "segment", s.path, "missing_bytes", s.missing)
 		}
 		a.publish(s)
 		return nil
 	case err == nil:
-		err = fmt.Errorf("segment has grown behind its index: %w", errIndex)
-	case !errors.Is(err, errIndex) && !errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("segment has grown behind its index: %w", segment.ErrIndex)
+	case !errors.Is(err, segment.ErrIndex) && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if errors.Is(err, errIndex) {
+	if errors.Is(err, segment.ErrIndex) {
 		a.opts.Logger.Error("archive index is damaged, making it anew", "segment", s.path, "error", err)
 	}
 	if last && errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +114,7 @@ func (a *Archive) openSegment(number int, last bool) error {
 
 // openActive opens the segment that was growing and cuts off what a crash left
 // behind the last whole frame.
-func (a *Archive) openActive(s *segment, size int64) error {
+func (a *Archive) openActive(s *segmentFile, size int64) error {
 	file, err := os.OpenFile(s.path, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -128,12 +129,12 @@ func (a *Archive) openActive(s *segment, size int64) error {
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
-	entries = slices.DeleteFunc(entries, func(e entry) bool { return e.offset >= end })
-	s.summary = summarize(entries, end, damaged)
+	entries = slices.DeleteFunc(entries, func(e segment.Entry) bool { return e.Offset >= end })
+	s.Summary = segment.Summarize(entries, end, damaged)
 	s.live = byPartition(entries)
 	a.active.file, a.active.segment = file, s
 	a.publish(s)
-	if s.size >= a.opts.SegmentSize {
+	if s.Size >= a.opts.SegmentSize {
 		a.finish()
 	}
 	return nil
@@ -142,26 +143,26 @@ func (a *Archive) openActive(s *segment, size int64) error {
 // scanEntries reads a segment from end to end. end is behind the last whole
 // frame, and damaged says whether anything before that is not. The entries are
 // of all frames whose header is whole.
-func scanEntries(file io.ReaderAt, name string, size int64) (entries []entry, end int64, damaged bool, err error) {
-	scan := newScanner(file, name, size)
+func scanEntries(file io.ReaderAt, name string, size int64) (entries []segment.Entry, end int64, damaged bool, err error) {
+	scan := segment.NewScanner(file, name, size)
 	pending := false
-	for scan.next() {
-		if scan.damage != nil {
+	for scan.Next() {
+		if scan.Damage != nil {
 			pending = true
-			if scan.known && scan.offset+int64(frame.HeaderSize+scan.header.Size) <= size {
-				entries = append(entries, entryOf(scan.header, scan.offset))
+			if scan.Known && scan.Offset+int64(frame.HeaderSize+scan.Header.Size) <= size {
+				entries = append(entries, segment.EntryOf(scan.Header, scan.Offset))
 			}
 			continue
 		}
-		entries = append(entries, entryOf(scan.header, scan.offset))
-		end, damaged = scan.at, damaged || pending
+		entries = append(entries, segment.EntryOf(scan.Header, scan.Offset))
+		end, damaged = scan.End(), damaged || pending
 	}
-	return entries, end, damaged, scan.err
+	return entries, end, damaged, scan.Err
 }
 
 // cut removes the bytes from end on and keeps them in quarantine: they are of
 // an Append that was not answered, or else damaged and to be looked at.
-func (a *Archive) cut(file *os.File, s *segment, end, size int64) error {
+func (a *Archive) cut(file *os.File, s *segmentFile, end, size int64) error {
 	tail := make([]byte, size-end)
 	if _, err := file.ReadAt(tail, end); err != nil {
 		return fmt.Errorf("read torn end: %w", err)
@@ -188,7 +189,7 @@ func (a *Archive) cut(file *os.File, s *segment, end, size int64) error {
 }
 
 // reindex scans a finished segment and writes its index.
-func (a *Archive) reindex(s *segment, size int64) (*index, error) {
+func (a *Archive) reindex(s *segmentFile, size int64) (*segment.Index, error) {
 	file, err := os.Open(s.path)
 	if err != nil {
 		return nil, err
@@ -198,46 +199,46 @@ func (a *Archive) reindex(s *segment, size int64) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, made := newIndex(entries), summarize(entries, size, damaged || end < size)
-	if err := writeFile(indexPath(a.dir, s.number), x.encode(made)); err != nil {
+	x, made := segment.NewIndex(entries), segment.Summarize(entries, size, damaged || end < size)
+	if err := writeFile(indexPath(a.dir, s.number), x.Encode(made)); err != nil {
 		return nil, fmt.Errorf("write index: %w", err)
 	}
 	a.mu.Lock()
-	s.summary = made
+	s.Summary = made
 	a.mu.Unlock()
 	return x, syncDir(a.dir)
 }
 
-func (a *Archive) loadSummary(number int) (summary, error) {
+func (a *Archive) loadSummary(number int) (segment.Summary, error) {
 	file, err := os.Open(indexPath(a.dir, number))
 	if err != nil {
-		return summary{}, err
+		return segment.Summary{}, err
 	}
 	defer file.Close()
-	return readSummary(file)
+	return segment.ReadSummary(file)
 }
 
 // publish makes a segment known to readers.
-func (a *Archive) publish(s *segment) {
+func (a *Archive) publish(s *segmentFile) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.segments = append(a.segments, s)
-	for _, sp := range s.spans {
-		p := sp.first.Partition()
+	for _, sp := range s.Spans {
+		p := sp.First.Partition()
 		a.byPartition[p] = append(a.byPartition[p], s)
-		a.active.last[p] = max(a.active.last[p], sp.last.Seq())
+		a.active.last[p] = max(a.active.last[p], sp.Last.Seq())
 	}
 }
 
 // write makes data durable and then visible. The entries' offsets are within
 // data.
-func (a *Archive) write(data []byte, entries []entry) error {
+func (a *Archive) write(data []byte, entries []segment.Entry) error {
 	w := a.active
 	if err := a.ready(); err != nil {
 		return err
 	}
 	a.mu.RLock()
-	end := w.segment.size
+	end := w.segment.Size
 	a.mu.RUnlock()
 	if _, err := w.file.WriteAt(data, end); err != nil {
 		return fmt.Errorf("write frames: %w", a.failed(err))
@@ -252,24 +253,24 @@ func (a *Archive) write(data []byte, entries []entry) error {
 	return nil
 }
 
-func (a *Archive) grow(end, size int64, entries []entry) {
+func (a *Archive) grow(end, size int64, entries []segment.Entry) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.active.segment
-	spans := slices.Clone(s.spans) // Replay may hold the old ones
-	s.spans = spans
+	spans := slices.Clone(s.Spans) // Replay may hold the old ones
+	s.Spans = spans
 	for _, e := range entries {
-		e.offset += end
-		p := e.at.Partition()
+		e.Offset += end
+		p := e.At.Partition()
 		if len(s.live[p]) == 0 {
 			a.byPartition[p] = append(a.byPartition[p], s)
 		}
 		s.live[p] = append(s.live[p], e)
-		s.add(e, s.frames == 0)
-		s.frames++
-		a.active.last[p] = max(a.active.last[p], e.last().Seq())
+		s.Add(e, s.Frames == 0)
+		s.Frames++
+		a.active.last[p] = max(a.active.last[p], e.Last().Seq())
 	}
-	s.size = end + size
+	s.Size = end + size
 }
 
 // failed takes note of a failed write or fsync. An fsync is not tried again: the
@@ -298,7 +299,7 @@ func (a *Archive) ready() error {
 	if w.file != nil {
 		return nil
 	}
-	s := &segment{number: w.number + 1, path: segmentPath(a.dir, w.number+1), live: map[int][]entry{}}
+	s := &segmentFile{number: w.number + 1, path: segmentPath(a.dir, w.number+1), live: map[int][]segment.Entry{}}
 	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o640)
 	if err != nil {
 		return fmt.Errorf("begin segment: %w", err)
@@ -323,7 +324,7 @@ func (a *Archive) restore() error {
 		return err
 	}
 	a.mu.RLock()
-	size := w.segment.size
+	size := w.segment.Size
 	a.mu.RUnlock()
 	if err = file.Truncate(size); err == nil {
 		err = a.sync(file)
@@ -343,11 +344,11 @@ func (a *Archive) finish() {
 		a.opts.Logger.Warn("archive segment did not close cleanly", "segment", s.path, "error", err)
 	}
 	w.segment = nil
-	var entries []entry
+	var entries []segment.Entry
 	for _, of := range s.live {
 		entries = append(entries, of...)
 	}
-	if err := errors.Join(writeFile(indexPath(a.dir, s.number), newIndex(entries).encode(s.summary)), syncDir(a.dir)); err != nil {
+	if err := errors.Join(writeFile(indexPath(a.dir, s.number), segment.NewIndex(entries).Encode(s.Summary)), syncDir(a.dir)); err != nil {
 		a.opts.Logger.Warn("archive index could not be written; the next start makes it", "segment", s.path, "error", err)
 		return
 	}
@@ -356,95 +357,95 @@ func (a *Archive) finish() {
 	a.mu.Unlock()
 }
 
-func byPartition(entries []entry) map[int][]entry {
-	of := map[int][]entry{}
-	for _, e := range newIndex(entries).entries {
-		of[e.at.Partition()] = append(of[e.at.Partition()], e)
+func byPartition(entries []segment.Entry) map[int][]segment.Entry {
+	of := map[int][]segment.Entry{}
+	for _, e := range segment.NewIndex(entries).Entries {
+		of[e.At.Partition()] = append(of[e.At.Partition()], e)
 	}
 	return of
 }
 
 // find is the segment and the entry of the frame that holds a position.
-func (a *Archive) find(at weir.Position) (*segment, entry, error) {
+func (a *Archive) find(at weir.Position) (*segmentFile, segment.Entry, error) {
 	s, e, ok := a.findLive(at)
 	if s == nil {
-		return nil, entry{}, archive.ErrNotFound
+		return nil, segment.Entry{}, archive.ErrNotFound
 	}
 	if ok {
 		return s, e, nil
 	}
 	x, err := a.index(s)
 	if err != nil {
-		return nil, entry{}, err
+		return nil, segment.Entry{}, err
 	}
-	if e, ok := x.find(at); ok {
+	if e, ok := x.Find(at); ok {
 		return s, e, nil
 	}
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	if s.damaged {
-		return nil, entry{}, fmt.Errorf("%s has damaged places: %w", s.path, frame.ErrCorrupt)
+	if s.Damaged {
+		return nil, segment.Entry{}, fmt.Errorf("%s has damaged places: %w", s.path, frame.ErrCorrupt)
 	}
-	return nil, entry{}, archive.ErrNotFound
+	return nil, segment.Entry{}, archive.ErrNotFound
 }
 
 // findLive finds the segment, and the entry too if it is in memory.
-func (a *Archive) findLive(at weir.Position) (*segment, entry, bool) {
+func (a *Archive) findLive(at weir.Position) (*segmentFile, segment.Entry, bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	of := a.byPartition[at.Partition()]
-	i, exact := slices.BinarySearchFunc(of, at, func(s *segment, at weir.Position) int {
-		n, _ := s.span(at.Partition())
-		return cmp.Compare(s.spans[n].first, at)
+	i, exact := slices.BinarySearchFunc(of, at, func(s *segmentFile, at weir.Position) int {
+		n, _ := s.Span(at.Partition())
+		return cmp.Compare(s.Spans[n].First, at)
 	})
 	if !exact {
 		i--
 	}
 	if i < 0 {
-		return nil, entry{}, false
+		return nil, segment.Entry{}, false
 	}
 	s := of[i]
-	if n, _ := s.span(at.Partition()); s.spans[n].last < at {
-		return nil, entry{}, false
+	if n, _ := s.Span(at.Partition()); s.Spans[n].Last < at {
+		return nil, segment.Entry{}, false
 	}
 	if s.live == nil {
-		return s, entry{}, false
+		return s, segment.Entry{}, false
 	}
-	e, ok := (&index{s.live[at.Partition()]}).find(at)
-	if !ok && !s.damaged {
-		return nil, entry{}, false
+	e, ok := (&segment.Index{Entries: s.live[at.Partition()]}).Find(at)
+	if !ok && !s.Damaged {
+		return nil, segment.Entry{}, false
 	}
 	return s, e, ok
 }
 
 // index is the index of a finished segment, made anew if it is damaged.
-func (a *Archive) index(s *segment) (*index, error) {
-	if x, ok := a.indexes.get(s.number); ok {
+func (a *Archive) index(s *segmentFile) (*segment.Index, error) {
+	if x, ok := a.indexes.Get(s.number); ok {
 		return x, nil
 	}
 	a.mu.RLock()
-	live, known := s.live != nil, s.summary
+	live, known := s.live != nil, s.Summary
 	a.mu.RUnlock()
 	if live {
-		return &index{}, nil // the entry would have been found in memory
+		return &segment.Index{}, nil // the entry would have been found in memory
 	}
 	x, err := a.loadIndex(s, known)
 	if err != nil {
 		a.opts.Logger.Error("archive index is damaged, making it anew", "segment", s.path, "error", err)
-		if x, err = a.reindex(s, known.size); err != nil {
+		if x, err = a.reindex(s, known.Size); err != nil {
 			return nil, fmt.Errorf("make index of %s: %w", s.path, err)
 		}
 	}
-	a.indexes.put(s.number, x)
+	a.indexes.Put(s.number, x)
 	return x, nil
 }
 
-func (a *Archive) loadIndex(s *segment, known summary) (*index, error) {
+func (a *Archive) loadIndex(s *segmentFile, known segment.Summary) (*segment.Index, error) {
 	file, err := os.Open(indexPath(a.dir, s.number))
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	known.size += s.missing
-	return readIndex(file, known)
+	known.Size += s.missing
+	return segment.ReadIndex(file, known)
 }

@@ -1,4 +1,4 @@
-package dirarchive
+package segment
 
 import (
 	"bufio"
@@ -9,9 +9,9 @@ import (
 	"github.com/weirhq/weir/frame"
 )
 
-// scanner reads a segment from end to end and finds its way again behind damage.
+// Scanner reads a segment from end to end and finds its way again behind damage.
 // Every byte is part of exactly one frame or of one damage.
-type scanner struct {
+type Scanner struct {
 	file io.ReaderAt
 	name string
 	size int64
@@ -19,22 +19,26 @@ type scanner struct {
 	at   int64  // where the next frame or damage begins
 	far  []byte // for looking beyond damage
 
-	// What next found.
-	offset int64
-	frame  frame.Sealed // nil if damaged
-	header frame.Header
-	known  bool  // header is that of the damaged frame
-	damage error // wraps frame.ErrCorrupt
-	err    error // of reading; ends the scan
+	// What Next found.
+	Offset int64        // where it begins
+	Frame  frame.Sealed // nil if damaged
+	Header frame.Header
+	Known  bool  // Header is that of the damaged frame
+	Damage error // says which bytes; wraps frame.ErrCorrupt
+	Err    error // of reading; ends the scan
 }
 
-func newScanner(file io.ReaderAt, name string, size int64) *scanner {
-	s := &scanner{file: file, name: name, size: size}
+// NewScanner scans the first size bytes of file; name is what errors call it.
+func NewScanner(file io.ReaderAt, name string, size int64) *Scanner {
+	s := &Scanner{file: file, name: name, size: size}
 	s.seek(0)
 	return s
 }
 
-func (s *scanner) seek(at int64) {
+// End is where what Next found ends.
+func (s *Scanner) End() int64 { return s.at }
+
+func (s *Scanner) seek(at int64) {
 	s.at = at
 	section := io.NewSectionReader(s.file, at, s.size-at)
 	if s.in == nil {
@@ -44,55 +48,55 @@ func (s *scanner) seek(at int64) {
 	s.in.Reset(section)
 }
 
-// next goes to the next frame or damage; false at the end and after an error.
-func (s *scanner) next() bool {
-	s.frame, s.damage, s.known, s.header = nil, nil, false, frame.Header{}
-	s.offset = s.at
-	if s.err != nil || s.at >= s.size {
+// Next goes to the next frame or damage; false at the end and after an error.
+func (s *Scanner) Next() bool {
+	s.Frame, s.Damage, s.Known, s.Header = nil, nil, false, frame.Header{}
+	s.Offset = s.at
+	if s.Err != nil || s.at >= s.size {
 		return false
 	}
 	data, cause := s.whole()
-	if s.err != nil {
+	if s.Err != nil {
 		return false
 	}
 	if cause == nil {
-		s.frame = data
+		s.Frame = data
 		s.at += int64(len(data))
 		return true
 	}
 	end := s.resync()
-	if s.err != nil {
+	if s.Err != nil {
 		return false
 	}
-	s.damage = fmt.Errorf("%s, bytes %d to %d: %w", s.name, s.offset, end-1, cause)
+	s.Damage = fmt.Errorf("%s, bytes %d to %d: %w", s.name, s.Offset, end-1, cause)
 	s.seek(end)
 	return true
 }
 
 // whole reads the frame at the place where the scan is, if one is there.
-func (s *scanner) whole() (frame.Sealed, error) {
+func (s *Scanner) whole() (frame.Sealed, error) {
 	head, err := s.in.Peek(int(min(frame.HeaderSize, s.size-s.at)))
 	if err != nil {
-		s.err = fmt.Errorf("read %s: %w", s.name, err)
+		s.Err = fmt.Errorf("read %s: %w", s.name, err)
 		return nil, nil
 	}
 	h, err := frame.ReadHeader(head)
 	if err != nil {
 		return nil, err
 	}
-	s.header = h
+	s.Header = h
 	total := int64(frame.HeaderSize + h.Size)
 	if total > s.size-s.at {
-		s.known = true
+		s.Known = true
 		return nil, fmt.Errorf("frame is cut off: %w", frame.ErrCorrupt)
 	}
 	data := make(frame.Sealed, total)
 	if _, err := io.ReadFull(s.in, data); err != nil {
-		s.err = fmt.Errorf("read %s: %w", s.name, err)
+		s.Err = fmt.Errorf("read %s: %w", s.name, err)
 		return nil, nil
 	}
 	if err := frame.Verify(data); err != nil {
-		s.known = true
+		s.Known = true
 		return nil, err
 	}
 	return data, nil
@@ -101,18 +105,18 @@ func (s *scanner) whole() (frame.Sealed, error) {
 // resync is where the damage ends: behind the damaged frame, if its header is
 // whole and a header or the end follows where it says; else at the next header
 // that is whole, or at the end.
-func (s *scanner) resync() int64 {
-	if end := s.offset + int64(frame.HeaderSize+s.header.Size); s.known && end <= s.size && s.headerAt(end) {
+func (s *Scanner) resync() int64 {
+	if end := s.Offset + int64(frame.HeaderSize+s.Header.Size); s.Known && end <= s.size && s.headerAt(end) {
 		return end
 	}
 	const step = 1 << 20
 	if s.far == nil {
-		s.far = make([]byte, min(step+frame.HeaderSize-1, s.size-s.offset))
+		s.far = make([]byte, min(step+frame.HeaderSize-1, s.size-s.Offset))
 	}
-	for at := s.offset + 1; at < s.size; at += step {
+	for at := s.Offset + 1; at < s.size; at += step {
 		n, err := s.file.ReadAt(s.far[:min(int64(len(s.far)), s.size-at)], at)
 		if err != nil && !errors.Is(err, io.EOF) {
-			s.err = fmt.Errorf("read %s: %w", s.name, err)
+			s.Err = fmt.Errorf("read %s: %w", s.name, err)
 			return s.size
 		}
 		if found := frame.Find(s.far[:n]); found >= 0 {
@@ -122,7 +126,7 @@ func (s *scanner) resync() int64 {
 	return s.size
 }
 
-func (s *scanner) headerAt(at int64) bool {
+func (s *Scanner) headerAt(at int64) bool {
 	if at == s.size {
 		return true
 	}
