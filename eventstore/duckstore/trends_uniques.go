@@ -19,9 +19,9 @@ func (q *series) uniques(ctx context.Context) (tally, error) {
 		return nil, err
 	}
 	switch {
-	case q.bitsFit(groups, q.slots.count()):
+	case q.bitsFit(groups, q.slots.Count()):
 		return q.joinSets(ctx)
-	case q.slots.single:
+	case q.slots.Single:
 		return q.readCells(ctx, q.countPairs())
 	}
 	return q.countSpans(ctx)
@@ -38,7 +38,7 @@ func (q *series) most(ctx context.Context) (int, error) {
 		}
 		groups *= max(n, 1)
 	}
-	if len(q.groups) < 2 || q.column == "" || q.bitsFit(groups, q.slots.count()) {
+	if len(q.groups) < 2 || q.column == "" || q.bitsFit(groups, q.slots.Count()) {
 		return groups, nil
 	}
 	text := fmt.Sprintf("SELECT count(*) FROM (SELECT DISTINCT %s%s)", strings.TrimSuffix(q.in(), ", "), q.from())
@@ -79,7 +79,7 @@ func (q *series) joinSets(ctx context.Context) (tally, error) {
 			return nil, err
 		}
 		var all []byte
-		for _, set := range by[q.slots.from:] {
+		for _, set := range by[q.slots.From:] {
 			all = join(all, set)
 		}
 		n, err := q.sizeOf(all)
@@ -104,7 +104,7 @@ func (q *series) readSets(ctx context.Context) (map[query.Groups][][]byte, error
 				g[i] = q.groupAt(c, i, row)
 			}
 			if sets[g] == nil {
-				sets[g] = make([][]byte, q.slots.count())
+				sets[g] = make([][]byte, q.slots.Count())
 			}
 			sets[g][slots[row]] = slices.Clone(ids[row].bytes())
 		}
@@ -145,7 +145,7 @@ func (q *series) sizeOf(set []byte) (n int64, err error) {
 // in a slot counts in a span of buckets; of each, the spans are made to have no
 // bucket twice, so that it is enough to know how many begin and end at each.
 func (q *series) countSpans(ctx context.Context) (tally, error) {
-	first, last := q.slots.buckets()
+	first, last := q.slots.Buckets()
 	values := make([]string, len(first))
 	for slot := range first {
 		values[slot] = fmt.Sprintf("(%d, %d, %d)", slot, first[slot], last[slot])
@@ -155,7 +155,7 @@ func (q *series) countSpans(ctx context.Context) (tally, error) {
 		" SELECT %[4]sb, n::DOUBLE FROM (SELECT %[3]slo b, count(*) n FROM spans WHERE lo < hi%[5]s"+
 		" UNION ALL SELECT %[3]shi, -count(*) FROM spans WHERE lo < hi%[6]s"+
 		" UNION ALL SELECT %[3]sNULL, count(DISTINCT id) FROM pairs WHERE b >= %[7]d%[8]s)",
-		q.pairs(), strings.Join(values, ", "), q.names(), q.out(), q.groupClause("lo"), q.groupClause("hi"), q.slots.from, q.groupClause())
+		q.pairs(), strings.Join(values, ", "), q.names(), q.out(), q.groupClause("lo"), q.groupClause("hi"), q.slots.From, q.groupClause())
 	out := tally{}
 	var bucket sql.NullInt64
 	var n query.Real

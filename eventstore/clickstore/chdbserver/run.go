@@ -17,9 +17,10 @@ func Run(library, folder string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer s.Close()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return errors.Join(err, s.Close())
+		return fmt.Errorf("listen: %w", err)
 	}
 	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
@@ -33,5 +34,5 @@ func Run(library, folder string, in io.Reader, out io.Writer) error {
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return errors.Join(<-ended, s.Close())
+	return <-ended
 }

@@ -7,7 +7,6 @@
 package chdbserver
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,16 +17,13 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/ClickHouse/ch-go/proto"
-
 	"github.com/weirhq/weir/bench/chdb"
 )
 
 // Server is an http.Handler over an engine.
 type Server struct {
-	engine  *chdb.Engine
-	version string
-	last    atomic.Uint64 // number of the last request
+	engine *chdb.Engine
+	last   atomic.Uint64 // number of the last request
 
 	mu   sync.Mutex
 	idle map[string][]*chdb.Connection // by what was set on them
@@ -39,15 +35,8 @@ func Open(library, folder string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	version, err := engine.Query("SELECT version()")
-	if err != nil {
-		return nil, err
-	}
-	return &Server{engine: engine, version: strings.TrimSpace(version), idle: map[string][]*chdb.Connection{}}, nil
+	return &Server{engine: engine, idle: map[string][]*chdb.Connection{}}, nil
 }
-
-// hello is what the driver asks first of a connection.
-const hello = "SELECT displayName(), version(), revision(), timezone()"
 
 // ServeHTTP implements http.Handler. A statement stands in the parameter query, the rest
 // of it in the body; other parameters are settings, and param_x the values of {x:Type}.
@@ -67,10 +56,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	statement += string(body)
 	w.Header().Set("X-ClickHouse-Server-Display-Name", "chdb")
-	if strings.TrimSpace(statement) == hello {
-		_, _ = w.Write(s.hello())
-		return
-	}
 	answer, err := s.run(r, parameters, statement)
 	if err != nil {
 		refuse(w, err)
@@ -81,26 +66,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// hello is the first answer, in the form of the driver's own revision. It says that the
-// server has revision 0: all that follows is as the library writes it, without what later
-// revisions added.
-func (s *Server) hello() []byte {
-	var name, version, zone proto.ColStr
-	name.Append("chdb")
-	version.Append(s.version)
-	zone.Append("UTC")
-	revision := proto.ColUInt32{0}
-	var out proto.Buffer
-	block := proto.Block{Info: proto.BlockInfo{BucketNum: -1}, Columns: 4, Rows: 1}
-	// The columns hold one row each: encoding them cannot fail.
-	_ = block.EncodeBlock(&out, proto.Version, []proto.InputColumn{
-		{Name: "displayName()", Data: &name}, {Name: "version()", Data: &version}, {Name: "revision()", Data: &revision}, {Name: "timezone()", Data: &zone},
-	})
-	return out.Buf
-}
-
 // run runs a statement with its settings. It ends when whoever asked is gone.
 func (s *Server) run(r *http.Request, parameters url.Values, statement string) ([]byte, error) {
+	if text, ok := strings.CutSuffix(statement, " SYNC"); ok && strings.HasPrefix(text, "DROP ") {
+		statement = text // the library has nobody who drops in the background, so that it would wait for ever
+	}
 	number := s.last.Add(1)
 	set, reusable := settings(parameters)
 	c, err := s.connection(set)
@@ -211,9 +181,13 @@ func settings(parameters url.Values) (set []string, reusable bool) {
 	return set, reusable
 }
 
-func quoteName(name string) string { return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(name) + "`" }
+func quoteName(name string) string {
+	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(name) + "`"
+}
 
-func quoteText(text string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'" }
+func quoteText(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
+}
 
 var exceptionCode = regexp.MustCompile(`Code: ([0-9]+)\. `)
 
@@ -236,18 +210,14 @@ func refuse(w http.ResponseWriter, err error) {
 }
 
 // Close closes the database. No request may be under way.
-func (s *Server) Close() error {
+func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.idle == nil {
-		return errors.New("close: the server is closed")
-	}
 	for _, list := range s.idle {
 		for _, c := range list {
 			c.Close()
 		}
 	}
-	s.idle = nil
+	clear(s.idle)
 	s.engine.Close()
-	return nil
 }
