@@ -7,10 +7,12 @@
 package chdbserver
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +25,7 @@ import (
 // Server is an http.Handler over an engine.
 type Server struct {
 	engine *chdb.Engine
+	folder string
 	last   atomic.Uint64 // number of the last request
 
 	mu   sync.Mutex
@@ -35,7 +38,7 @@ func Open(library, folder string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{engine: engine, idle: map[string][]*chdb.Connection{}}, nil
+	return &Server{engine: engine, folder: folder, idle: map[string][]*chdb.Connection{}}, nil
 }
 
 // ServeHTTP implements http.Handler. A statement stands in the parameter query, the rest
@@ -50,11 +53,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	parameters := r.URL.Query()
-	statement := parameters.Get("query")
-	if statement != "" && len(body) > 0 {
-		statement += "\n"
+	statement, done, err := s.statement(parameters.Get("query"), body)
+	if err != nil {
+		refuse(w, err)
+		return
 	}
-	statement += string(body)
+	defer done()
 	w.Header().Set("X-ClickHouse-Server-Display-Name", "chdb")
 	answer, err := s.run(r, parameters, statement)
 	if err != nil {
@@ -64,6 +68,36 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-ClickHouse-Format", parameters.Get("default_format"))
 	w.Header().Set("X-ClickHouse-Summary", "{}")
 	_, _ = w.Write(answer)
+}
+
+// mostInline is how many bytes of rows the library reads behind a statement; what is more
+// it forgets.
+const mostInline = 512 << 10
+
+var insertFormat = regexp.MustCompile(` FORMAT \w+$`)
+
+// statement puts a request's statement together. Rows that are many go into a file, which
+// done removes.
+func (s *Server) statement(text string, body []byte) (statement string, done func(), err error) {
+	done = func() {}
+	switch at := insertFormat.FindStringIndex(text); {
+	case text == "" || len(body) == 0:
+		return text + string(body), done, nil
+	case at == nil || len(body) <= mostInline:
+		return text + "\n" + string(body), done, nil
+	default:
+		file, err := os.CreateTemp(s.folder, "rows-")
+		if err != nil {
+			return "", done, err
+		}
+		done = func() { _ = os.Remove(file.Name()) }
+		_, err = file.Write(body)
+		if err = errors.Join(err, file.Close()); err != nil {
+			done()
+			return "", func() {}, err
+		}
+		return text[:at[0]] + " FROM INFILE " + quoteText(file.Name()) + text[at[0]:], done, nil
+	}
 }
 
 // run runs a statement with its settings. It ends when whoever asked is gone.
