@@ -66,7 +66,7 @@ func standard(path string) bool {
 // The rules of ARCHITECTURE.md, "What may import what".
 func TestImports(t *testing.T) {
 	rules := []string{"identity", "session", "order", "attribution"} // pure: no I/O, no clock
-	drivers := []string{"queue/sqlitequeue", "archive/dirarchive", "state/sqlitestate", "eventstore/duckstore"}
+	drivers := []string{"queue/sqlitequeue", "archive/dirarchive", "state/sqlitestate", "eventstore/duckstore", "eventstore/clickstore"}
 	mains := []string{"cmd/weir", "bench"}
 	for _, s := range sources(t) {
 		if s.test {

@@ -20,29 +20,46 @@ func (s *Store) Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) 
 	start := s.options.Now()
 	var answer *query.Answer
 	err := s.with(ctx, ws, "ask", func(w *workspace) (err error) {
-		select {
-		case s.questions <- struct{}{}:
-			defer func() { <-s.questions }()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 		r, err := w.look(ctx)
 		if err != nil {
 			return err
 		}
+		key := query.CacheKey{Of: string(ws), Plan: plan.Key()}
+		if answer = s.cache.Get(key, r.snapshot.commit()); answer != nil {
+			s.metrics.cached.Inc()
+			return nil
+		}
+		select {
+		case s.questions <- struct{}{}:
+		default:
+			select {
+			case s.questions <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if r, err = w.look(ctx); err != nil { // meanwhile more was written
+				<-s.questions
+				return err
+			}
+		}
+		defer func() { <-s.questions }()
 		if answer, err = r.answer(ctx, plan); err != nil {
 			return err
 		}
 		answer.AsOf = query.AsOf{Time: r.asOf, Positions: maps.Clone(r.applied)}
-		return r.nameUsers(ctx, answer)
+		if err = r.nameUsers(ctx, answer); err == nil && plan.SQL == nil { // which may ask for the time
+			s.cache.Put(key, r.snapshot.commit(), answer)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, refused(err)
 	}
 	took := s.options.Now().Sub(start)
 	s.metrics.questions.Observe(took.Seconds())
-	answer.ElapsedMS = float64(took.Microseconds()) / 1000
-	return answer, nil
+	out := *answer // what is kept has no time of its own
+	out.ElapsedMS = float64(took.Microseconds()) / 1000
+	return &out, nil
 }
 
 // refused makes an error of the server's limits one of the question.

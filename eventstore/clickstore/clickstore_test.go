@@ -6,9 +6,11 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/eventstore/clickstore"
 	"github.com/weirhq/weir/eventstore/storetest"
+	"github.com/weirhq/weir/query"
 )
 
 var programs = flag.Int("programs", 0, "random programs held against the model; 0: the suite's default")
@@ -47,4 +49,14 @@ func TestStore(t *testing.T) {
 		}
 		return h
 	})
+}
+
+func ofUser(name string) query.Ref { return query.Ref{On: query.OnUser, Name: name} }
+
+// everything asks for all events, and for their people.
+func everything() *query.Plan {
+	return &query.Plan{Trends: &query.Trends{
+		Period: query.Period{Buckets: query.Buckets{Edges: []weir.Micros{-1 << 60, 1 << 60}, Labels: []string{"all"}}},
+		Series: []query.Series{{Name: "A", Measure: query.Total}, {Name: "B", Measure: query.Users}},
+	}}
 }

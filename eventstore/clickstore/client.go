@@ -105,9 +105,9 @@ func (c *client) close() { c.http.CloseIdleConnections() }
 // settings change how one statement runs.
 type settings map[string]string
 
-// post sends a statement, whose rows stand in the body if there is one, and gives the
-// answer's.
-func (c *client) post(ctx context.Context, statement string, body []byte, set settings) (io.ReadCloser, error) {
+// post sends a statement, whose rows stand in the body if there is one. The answer's body
+// is the caller's to close.
+func (c *client) post(ctx context.Context, statement string, body []byte, set settings) (*http.Response, error) {
 	parameters := maps.Clone(c.settings)
 	for name, value := range set {
 		parameters.Set(name, value)
@@ -137,7 +137,7 @@ func (c *client) post(ctx context.Context, statement string, body []byte, set se
 		return nil, fmt.Errorf("reach ClickHouse: %w", err)
 	}
 	if response.StatusCode == http.StatusOK {
-		return response.Body, nil
+		return response, nil
 	}
 	defer closeBody(response.Body)
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxException))
@@ -196,12 +196,12 @@ func (c *client) insert(ctx context.Context, table string, columns []proto.Input
 		return fmt.Errorf("insert into %s: %w", table, err)
 	}
 	statement := fmt.Sprintf("INSERT INTO %s (%s) FORMAT Native", table, strings.Join(names, ", "))
-	body, err := c.post(ctx, statement, buffer.Buf, set)
+	response, err := c.post(ctx, statement, buffer.Buf, set)
 	if err != nil {
 		return fmt.Errorf("insert into %s: %w", table, err)
 	}
-	defer closeBody(body)
-	text, err := io.ReadAll(io.LimitReader(body, maxException))
+	defer closeBody(response.Body)
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxException))
 	if err != nil {
 		return fmt.Errorf("insert into %s: reach ClickHouse: %w", table, err)
 	}
@@ -217,12 +217,12 @@ const noRevision = 0
 // query runs a statement and calls fn for each block of its answer, which is in into
 // then. It ends with the first error of fn.
 func (c *client) query(ctx context.Context, statement string, set settings, into proto.Results, fn func() error) error {
-	body, err := c.post(ctx, statement, nil, set)
+	response, err := c.post(ctx, statement, nil, set)
 	if err != nil {
 		return err
 	}
-	defer closeBody(body)
-	tail := &tailReader{from: body}
+	defer closeBody(response.Body)
+	tail := &tailReader{from: response.Body}
 	r := proto.NewReader(tail)
 	for {
 		columns, err := r.Int()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/query"
 )
 
 // ErrClosed is wrapped by every call after Close.
@@ -77,6 +78,7 @@ type Store struct {
 	options   Options
 	client    *client
 	metrics   *metrics
+	cache     *query.Cache
 	questions chan struct{} // a token per question being computed
 	journeys  chan struct{} // a token for the one that holds rows in the memory
 	running   sync.WaitGroup
@@ -108,7 +110,7 @@ func Open(address string, options *Options) (*Store, error) {
 		c.settings.Set("insert_quorum", "auto")
 	}
 	return &Store{
-		options: o, client: c, metrics: newMetrics(o.Metrics),
+		options: o, client: c, metrics: newMetrics(o.Metrics), cache: query.NewCache(o.Memory / 32),
 		questions: make(chan struct{}, o.Questions), journeys: make(chan struct{}, 1),
 		workspaces: map[weir.WorkspaceID]*workspace{},
 	}, nil
@@ -137,7 +139,7 @@ type workspace struct {
 	// version of the last.
 	lane      uint32
 	committed uint64
-	known     map[uint32]bool // identities of whom the table has a row
+	known     bits // identities of whom the table has a row
 	seen      map[seenProperty]bool
 }
 
@@ -147,7 +149,19 @@ func (w *workspace) forget() {
 	w.made.Store(false)
 	// Another lane: of the old one the new tables say nothing.
 	w.lane, w.committed = newLane(), 0
-	w.known, w.seen = map[uint32]bool{}, nil
+	w.known, w.seen = nil, nil
+}
+
+// bits is a set of dense numbers.
+type bits []uint64
+
+func (b bits) has(n uint32) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }
+
+func (b *bits) add(n uint32) {
+	if missing := int(n/64) + 1 - len(*b); missing > 0 {
+		*b = append(*b, make([]uint64, missing)...)
+	}
+	(*b)[n/64] |= 1 << (n % 64)
 }
 
 // newLane is a number above those of partitions, by chance another than all others.

@@ -206,7 +206,7 @@ func (w *workspace) writeIdentities(ctx context.Context, b *rows) error {
 	first := map[uint32]uint32{}
 	var strangers []uint32
 	arrive := func(i, p uint32) {
-		if _, ok := first[i]; !ok && !told[i] && !w.known[i] {
+		if _, ok := first[i]; !ok && !told[i] && !w.known.has(i) {
 			first[i] = p
 			strangers = append(strangers, i)
 		}
@@ -233,7 +233,7 @@ func (w *workspace) writeIdentities(ctx context.Context, b *rows) error {
 		return err
 	}
 	for i := range known {
-		w.known[i] = true
+		w.known.add(i)
 	}
 	return nil
 }
