@@ -139,7 +139,7 @@ func (c *client) post(ctx context.Context, statement string, body []byte, set se
 	if response.StatusCode == http.StatusOK {
 		return response, nil
 	}
-	defer closeBody(response.Body)
+	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxException))
 	if err != nil {
 		return nil, fmt.Errorf("reach ClickHouse: %w", err)
@@ -152,12 +152,6 @@ func (c *client) post(ctx context.Context, statement string, body []byte, set se
 
 // maxException is about how long the text of an exception can be.
 const maxException = 64 << 10
-
-func closeBody(body io.ReadCloser) {
-	// What is left of a short answer is read, so that the connection can be used again.
-	_, _ = io.CopyN(io.Discard, body, maxException)
-	_ = body.Close()
-}
 
 var exceptionText = regexp.MustCompile(`Code: ([0-9]+)\. `)
 
@@ -181,7 +175,7 @@ func (c *client) exec(ctx context.Context, statement string, set settings) error
 	return c.query(ctx, statement, set, nil, nil)
 }
 
-// insert adds rows to a table, all or none of them: they are one block.
+// insert adds rows to a table, in one block.
 func (c *client) insert(ctx context.Context, table string, columns []proto.InputColumn, set settings) error {
 	if len(columns) == 0 || columns[0].Data.Rows() == 0 {
 		return nil
@@ -200,7 +194,7 @@ func (c *client) insert(ctx context.Context, table string, columns []proto.Input
 	if err != nil {
 		return fmt.Errorf("insert into %s: %w", table, err)
 	}
-	defer closeBody(response.Body)
+	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxException))
 	if err != nil {
 		return fmt.Errorf("insert into %s: reach ClickHouse: %w", table, err)
@@ -221,7 +215,7 @@ func (c *client) query(ctx context.Context, statement string, set settings, into
 	if err != nil {
 		return err
 	}
-	defer closeBody(response.Body)
+	defer response.Body.Close()
 	tail := &tailReader{from: response.Body}
 	r := proto.NewReader(tail)
 	for {

@@ -42,13 +42,13 @@ func groupOf(property string) int {
 func propertyColumns() []string {
 	columns := []string{"types String"}
 	for i := range groups {
-		columns = append(columns, fmt.Sprintf("text%d Map(LowCardinality(String), String)", i))
+		columns = append(columns, fmt.Sprintf("text%d Map(String, String)", i))
 	}
 	for i := range groups {
-		columns = append(columns, fmt.Sprintf("number%d Map(LowCardinality(String), Float64)", i))
+		columns = append(columns, fmt.Sprintf("number%d Map(String, Float64)", i))
 	}
-	return append(columns, "list Map(LowCardinality(String), Array(String))", "list_number Map(LowCardinality(String), Array(Float64))",
-		"instants Map(LowCardinality(String), Array(Int64))", "days Map(LowCardinality(String), Array(Int64))")
+	return append(columns, "list Map(String, Array(String))", "list_number Map(String, Array(Float64))",
+		"instants Map(String, Array(Int64))", "days Map(String, Array(Int64))")
 }
 
 // typeLetters are those of the column types.
@@ -69,7 +69,7 @@ type properties struct {
 type mapOf[V any] struct{ *proto.ColMap[string, V] }
 
 func newMap[V any](values proto.ColumnOf[V]) mapOf[V] {
-	return mapOf[V]{proto.NewMap(proto.ColumnOf[string](new(proto.ColStr).LowCardinality()), values)}
+	return mapOf[V]{proto.NewMap(proto.ColumnOf[string](new(proto.ColStr)), values)}
 }
 
 func (m mapOf[V]) put(key string, value V) {

@@ -20,6 +20,7 @@ type table struct {
 	columns []string
 	key     string // columns that rows are sorted by; together they name a row
 	engine  string // of the MergeTree family, and its arguments
+	divide  string // what divides rows into partitions of the table; "": nothing
 	shard   string // in a cluster: on which shard a row is
 	indexes []string
 }
@@ -54,8 +55,10 @@ func tables() []table {
 			indexes: []string{"seqs seq TYPE minmax GRANULARITY 1"},
 		},
 		{
-			// Neighbours in the log are neighbours in time, so that ranges of ts are narrow.
-			name: "events", engine: replacing, key: "seq, part", shard: "intHash64(seq)", columns: append(events, propertyColumns()...),
+			// Neighbours in the log are neighbours in time, so that ranges of ts are narrow. How
+			// far all goes stands apart, so that ranges of seq of what is inserted are narrow, too:
+			// what does not overlap is read without being merged.
+			name: "events", engine: replacing, key: "seq, part", divide: "seq = 0", shard: "intHash64(seq)", columns: append(events, propertyColumns()...),
 			indexes: []string{"times ts TYPE minmax GRANULARITY 1"},
 		},
 	}
@@ -81,8 +84,12 @@ func definition(database, cluster string) []string {
 		if cluster != "" {
 			local, engine, options = t.name+"_local", "Replicated"+t.engine, ""
 		}
-		out = append(out, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s.%s%s (%s) ENGINE = %s ORDER BY (%s)%s%s",
-			quoteName(database), local, on, strings.Join(lines, ", "), engine, t.key, options, comment))
+		divide := ""
+		if t.divide != "" {
+			divide = " PARTITION BY " + t.divide
+		}
+		out = append(out, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s.%s%s (%s) ENGINE = %s%s ORDER BY (%s)%s%s",
+			quoteName(database), local, on, strings.Join(lines, ", "), engine, divide, t.key, options, comment))
 		if cluster != "" {
 			out = append(out, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %[1]s.%[2]s%[3]s AS %[1]s.%[4]s ENGINE = Distributed(%[5]s, %[6]s, %[4]s, %[7]s)%[8]s",
 				quoteName(database), t.name, on, local, quoteName(cluster), quoteText(database), t.shard, comment))

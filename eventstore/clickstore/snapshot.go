@@ -16,8 +16,9 @@ import (
 // Rows of the table events with the sequence number 0 say how far a workspace is written.
 // The part of such a row is a partition, and its version the position up to which that is
 // applied; or it is a lane, and the version that of the last commit of one Store. They are
-// marked as gone, so that questions do not see them, and stand in one block with the
-// events that they speak of.
+// marked as gone, so that questions do not see them, and are inserted behind the events
+// that they speak of, in the same insert: the server makes a part of the table of each, in
+// this order.
 const firstLane = 1 << 31
 
 // snapshot is how far a workspace was written at one moment.

@@ -16,7 +16,7 @@ import (
 // Write implements eventstore.Store.
 //
 // What the batch says of people, visits and identities is written first, then sessions of
-// rows that are there, and last, in one block, the events, what becomes of replaced ones,
+// rows that are there, and last, in one insert, the events, what becomes of replaced ones,
 // and how far all goes. Until then nobody sees the events nor the moves of identities.
 // After a failure at any point the batch is written again, by whoever has it then.
 func (s *Store) Write(ctx context.Context, ws weir.WorkspaceID, batch *eventstore.Batch) error {
@@ -282,7 +282,7 @@ func (w *workspace) commit(ctx context.Context, b *rows) error {
 	}
 	done := s
 	if w.store.options.Cluster != "" {
-		// A block goes to several shards, which have no moment in common.
+		// The rows of an insert go to several shards, which have no order.
 		done = newEventSheet()
 	}
 	for partition, seq := range b.applied {

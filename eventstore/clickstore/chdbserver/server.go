@@ -70,20 +70,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// mostInline is how many bytes of rows the library reads behind a statement; what is more
-// it forgets.
-const mostInline = 512 << 10
-
 var insertFormat = regexp.MustCompile(` FORMAT \w+$`)
 
-// statement puts a request's statement together. Rows that are many go into a file, which
-// done removes.
+// statement puts a request's statement together. Rows go into a file, which done removes:
+// the library does not read all of those that stand behind a statement.
 func (s *Server) statement(text string, body []byte) (statement string, done func(), err error) {
 	done = func() {}
 	switch at := insertFormat.FindStringIndex(text); {
 	case text == "" || len(body) == 0:
 		return text + string(body), done, nil
-	case at == nil || len(body) <= mostInline:
+	case at == nil:
 		return text + "\n" + string(body), done, nil
 	default:
 		file, err := os.CreateTemp(s.folder, "rows-")
