@@ -85,6 +85,9 @@ bench: build bench/chdb/node_modules/.package-lock.json ## Measure intake, pipel
 bench-clickhouse: bench/chdb/node_modules/.package-lock.json ## Ask Weir and ClickHouse the same questions
 	go run ./bench -only questions,range
 
+.PHONY: chdb
+chdb: bench/chdb/node_modules/.package-lock.json ## Install ClickHouse's engine, which tests of eventstore/clickstore need
+
 .PHONY: fuzz
 fuzz: ## Fuzz everything that reads outside bytes, 30 s each
 	@grep -rl '^func Fuzz' --include=*_test.go . | grep -v node_modules | while read -r file; do \

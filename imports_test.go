@@ -68,7 +68,7 @@ func TestImports(t *testing.T) {
 	rules := []string{"identity", "session", "order", "attribution"} // pure: no I/O, no clock
 	drivers := []string{
 		"queue/sqlitequeue", "queue/rabbitqueue", "queue/rabbitqueue/pgledger", "archive/dirarchive", "archive/s3archive", "state/sqlitestate", "state/pgstate",
-		"eventstore/duckstore",
+		"eventstore/duckstore", "eventstore/clickstore",
 	}
 	mains := []string{"cmd/weir", "bench"}
 	for _, s := range sources(t) {

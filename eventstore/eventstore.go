@@ -63,12 +63,14 @@ type Batch struct {
 	Applied map[int]uint64
 	// AsOf is the time the batch was received: questions answer with it.
 	AsOf weir.Micros
-	// Version orders batches of several processes that are about the same: what one of a
-	// greater version says of a position, an identity, a person or a visit holds, in
-	// whatever order they are written. It is that of the state's transaction. A store that
-	// one process has is given batches in their order, and need not look.
-	Version int64
-	Events  []weir.Event
+	// Commit is the number of the state's commit that the batch follows from, where several
+	// processes write to a workspace: it is higher than that of any earlier commit that
+	// touched the same people, visits or events, and all batches of the workspace have one.
+	// What a batch says of them holds against batches of lower numbers, whichever is
+	// written last. 0: batches hold in the order in which they are written, and a store
+	// that one process writes to may take all of them so.
+	Commit uint64
+	Events []weir.Event
 	// Replaced are positions whose rows go, if there are any. An event of such a
 	// position in Events is written in its place, also if the position was applied
 	// before.

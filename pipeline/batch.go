@@ -20,8 +20,8 @@ type Batch struct {
 	// AsOf is when the batch was received.
 	AsOf weir.Micros
 
-	version  int64 // of the state's transaction
-	replayed bool  // from the archive, or no delivery at all: everything outside was done before
+	number   uint64 // of the state's commit
+	replayed bool   // from the archive, or no delivery at all: everything outside was done before
 	// review are users whose history is derived again, although nothing arrived.
 	review []state.Key
 	found  []found              // in history, which may be conversions

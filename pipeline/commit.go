@@ -93,7 +93,7 @@ func (p *Pipeline) rows(b *Batch) map[weir.WorkspaceID]*eventstore.Batch {
 		if w == nil {
 			// Most batches are of one workspace.
 			n := len(b.Entries)
-			w = &eventstore.Batch{Applied: b.Applied, AsOf: b.AsOf, Version: b.version, Log: make([]weir.Outcome, 0, n), Events: make([]weir.Event, 0, n)}
+			w = &eventstore.Batch{Applied: b.Applied, AsOf: b.AsOf, Commit: b.number, Log: make([]weir.Outcome, 0, n), Events: make([]weir.Event, 0, n)}
 			writes[ws] = w
 		}
 		return w

@@ -156,7 +156,7 @@ func (p *Pipeline) begin(ctx context.Context, b *Batch, need state.Need) (err er
 		return fmt.Errorf("lock %d users: %w", len(need.Users), err)
 	}
 	snapshot := b.tx.Snapshot()
-	b.version = snapshot.Version
+	b.number = snapshot.Commit
 	b.again = b.again || slices.ContainsFunc(b.Entries, func(e *Entry) bool {
 		return e.Position.Seq() <= snapshot.Applied[e.Position.Partition()]
 	})

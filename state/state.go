@@ -85,10 +85,11 @@ type Snapshot struct {
 	// Applied is the last sequence number whose effects are in the store, for
 	// each partition of Need; 0 if none.
 	Applied map[int]uint64
-	// Version is greater than that of every transaction that had one of these users
-	// before, in any process: of two that change the same, it tells other stores which
-	// is the newer, in whatever order they hear of them.
-	Version int64
+	// Commit is the number that the transaction's commit has. It is greater than that of
+	// every transaction that had one of these users before, in any process: of two that
+	// change the same, it tells other stores which is the newer, in whatever order they
+	// hear of them.
+	Commit uint64
 	// Contended are users of Need that somebody else holds (Store.Hold) and did
 	// not let go within a bound. They are not locked, and neither they nor their
 	// persons may be changed.

@@ -41,7 +41,9 @@ static const char *load_chdb(const char *path) {
 
 static void **connect(int count, char **arguments) { return chdb_connect(count, arguments); }
 static void disconnect(void **connection) { chdb_close_conn(connection); }
-static void *query(void **connection, const char *sql, size_t length) { return chdb_query_n(*connection, sql, length, "TabSeparated", 12); }
+static void *query(void **connection, const char *sql, size_t length, const char *format, size_t format_length) {
+	return chdb_query_n(*connection, sql, length, format, format_length);
+}
 static char *buffer(void *result) { return chdb_result_buffer(result); }
 static size_t length(void *result) { return chdb_result_length(result); }
 static const char *error(void *result) { return chdb_result_error(result); }
@@ -57,8 +59,16 @@ import (
 	"unsafe"
 )
 
-// Engine is a database that is open. It is used by one goroutine.
-type Engine struct{ connection *unsafe.Pointer }
+// Engine is a database that is open, with a connection of its own. It is used by one
+// goroutine.
+type Engine struct {
+	Connection
+	folder string
+}
+
+// Connection is a session with the engine: what SET and USE say holds for it alone. It is
+// used by one goroutine at a time, several connections at once.
+type Connection struct{ handle *unsafe.Pointer }
 
 // Open loads the library and opens the database in a folder, which it makes if it
 // is not there. A process can have one engine in all its life; the goroutine that
@@ -70,36 +80,56 @@ func Open(library, folder string) (*Engine, error) {
 	if fault := C.load_chdb(path); fault != nil {
 		return nil, fmt.Errorf("load ClickHouse's library: %s", C.GoString(fault))
 	}
-	arguments := []*C.char{C.CString("clickhouse"), C.CString("--path=" + folder)}
+	e := &Engine{folder: folder}
+	connection, err := e.Connect()
+	if err != nil {
+		return nil, err
+	}
+	e.Connection = *connection
+	return e, nil
+}
+
+// Connect makes another connection.
+func (e *Engine) Connect() (*Connection, error) {
+	arguments := []*C.char{C.CString("clickhouse"), C.CString("--path=" + e.folder)}
 	defer func() {
 		for _, a := range arguments {
 			C.free(unsafe.Pointer(a))
 		}
 	}()
-	connection := C.connect(C.int(len(arguments)), &arguments[0])
-	if connection == nil || *connection == nil {
-		return nil, fmt.Errorf("open ClickHouse's database in %s: the library gives no reason", folder)
+	handle := C.connect(C.int(len(arguments)), &arguments[0])
+	if handle == nil || *handle == nil {
+		return nil, fmt.Errorf("open ClickHouse's database in %s: the library gives no reason", e.folder)
 	}
-	return &Engine{connection}, nil
+	return &Connection{handle}, nil
 }
 
 // Query runs one statement. The answer has a line for each row, with tabs between
 // the columns; totals are the last line, after an empty one.
-func (e *Engine) Query(sql string) (string, error) {
-	text := C.CString(sql)
+func (c *Connection) Query(sql string) (string, error) {
+	answer, err := c.Run(sql, "TabSeparated")
+	return string(answer), err
+}
+
+// Run runs one statement and gives its answer in one of ClickHouse's formats. Behind an
+// INSERT with a format stand the rows.
+func (c *Connection) Run(sql, format string) ([]byte, error) {
+	text, name := C.CString(sql), C.CString(format)
 	defer C.free(unsafe.Pointer(text))
-	result := C.query(e.connection, text, C.size_t(len(sql)))
+	defer C.free(unsafe.Pointer(name))
+	result := C.query(c.handle, text, C.size_t(len(sql)), name, C.size_t(len(format)))
 	if result == nil {
-		return "", errors.New("ask ClickHouse: no result")
+		return nil, errors.New("ask ClickHouse: no result")
 	}
 	defer C.destroy(result)
 	if fault := C.error(result); fault != nil {
-		return "", fmt.Errorf("ask ClickHouse: %s", strings.TrimSpace(C.GoString(fault)))
+		return nil, fmt.Errorf("ask ClickHouse: %s", strings.TrimSpace(C.GoString(fault)))
 	}
-	return C.GoStringN(C.buffer(result), C.int(C.length(result))), nil
+	return C.GoBytes(unsafe.Pointer(C.buffer(result)), C.int(C.length(result))), nil
 }
 
-// Close closes the database. The engine cannot be used afterwards.
-func (e *Engine) Close() {
-	C.disconnect(e.connection)
+// Close closes the connection, of an Engine also the database: it cannot be used
+// afterwards.
+func (c *Connection) Close() {
+	C.disconnect(c.handle)
 }

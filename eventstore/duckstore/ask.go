@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
@@ -21,8 +22,8 @@ func (s *Store) Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) 
 	start := s.options.Now()
 	var answer *query.Answer
 	err := s.with(ctx, ws, "ask", func(w *workspace) (err error) {
-		key := answerKey{w.opening, plan.Key()}
-		if answer = s.cache.get(key, w.committed()); answer != nil {
+		key := query.CacheKey{Of: strconv.FormatUint(w.opening, 10), Plan: plan.Key()}
+		if answer = s.cache.Get(key, w.committed()); answer != nil {
 			s.metrics.cached.Inc()
 			return nil
 		}
@@ -41,7 +42,7 @@ func (s *Store) Ask(ctx context.Context, ws weir.WorkspaceID, plan *query.Plan) 
 			}
 			answer.AsOf = tx.asOf
 			if err = tx.nameUsers(ctx, answer); err == nil && plan.SQL == nil { // which may ask for the time
-				s.cache.put(key, tx.commit, answer)
+				s.cache.Put(key, tx.commit, answer)
 			}
 			return err
 		})

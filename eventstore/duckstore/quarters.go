@@ -130,8 +130,8 @@ func (w *workspace) fromQuarters(plan *query.Plan) (*query.Answer, error) {
 	assembler := query.NewAssembler(plan)
 	for n, period := range periods {
 		for i, s := range plan.Trends.Series {
-			q := &series{trends: &trends{Trends: plan.Trends}, Series: s, slots: slotsOf(period, s.Measure, plan.Trends.Cumulative)}
-			if !bounded(q.slots.edges) {
+			q := &series{trends: &trends{Trends: plan.Trends}, Series: s, slots: slots{query.SlotsOf(period, s.Measure, plan.Trends.Cumulative)}}
+			if !bounded(q.slots.Edges) {
 				return nil, nil
 			}
 			counted, err := q.tallyOf(w.catalogue.count(q))
@@ -154,9 +154,9 @@ func (c *catalogue) count(q *series) map[query.Groups]parts {
 	if every {
 		codes = []uint32{0}
 	}
-	all := make(parts, q.slots.count())
+	all := make(parts, q.slots.Count())
 	for _, code := range codes {
-		c.quarters.countIn(code, q.slots.edges, all)
+		c.quarters.countIn(code, q.slots.Edges, all)
 	}
 	if all.total(query.Total).n == 0 {
 		return nil

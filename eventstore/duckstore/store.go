@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/query"
 )
 
 // ErrClosed is wrapped by every call after Close.
@@ -103,7 +104,7 @@ type Store struct {
 	options   Options
 	metrics   *metrics
 	questions chan struct{} // a token per question being computed
-	cache     *cache
+	cache     *query.Cache
 	journeys  chan struct{} // a token for the one that holds rows in the memory
 	wake      chan struct{} // a write-ahead log has grown long
 	stop      context.CancelFunc
@@ -143,7 +144,7 @@ func Open(dir string, options *Options) (*Store, error) {
 		metrics:   newMetrics(o.Metrics),
 		questions: make(chan struct{}, o.Questions),
 		journeys:  make(chan struct{}, 1),
-		cache:     newCache(o.Memory / 32),
+		cache:     query.NewCache(o.Memory / 32),
 		wake:      make(chan struct{}, 1),
 		stop:      stop,
 		stopped:   make(chan struct{}),

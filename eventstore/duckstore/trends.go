@@ -104,9 +104,9 @@ func (t *trends) compile(index int, previous bool, args *arguments, dims ...int)
 	if !every && len(codes) == 0 {
 		return nil
 	}
-	q := &series{trends: t, Series: s, args: args, slots: slotsOf(period, s.Measure, t.Cumulative)}
-	q.bucket = bucketOf(query.Buckets{Edges: q.slots.edges})
-	parts := []string{fmt.Sprintf("e.ts >= (%d) AND e.ts < (%d)", q.slots.edges[0], q.slots.edges[len(q.slots.edges)-1])}
+	q := &series{trends: t, Series: s, args: args, slots: slots{query.SlotsOf(period, s.Measure, t.Cumulative)}}
+	q.bucket = bucketOf(query.Buckets{Edges: q.slots.Edges})
+	parts := []string{fmt.Sprintf("e.ts >= (%d) AND e.ts < (%d)", q.slots.Edges[0], q.slots.Edges[len(q.slots.Edges)-1])}
 	q.inRange = fmt.Sprintf("e.ts >= (%d)", period.Buckets.Edges[0])
 	switch {
 	case every:
@@ -126,7 +126,7 @@ func (t *trends) compile(index int, previous bool, args *arguments, dims ...int)
 		q.groupBy(c, d, previous)
 	}
 	q.where = strings.Join(parts, " AND ")
-	q.table = c.table(query.Span{From: q.slots.edges[0], To: q.slots.edges[len(q.slots.edges)-1]})
+	q.table = c.table(query.Span{From: q.slots.Edges[0], To: q.slots.Edges[len(q.slots.Edges)-1]})
 	return q
 }
 

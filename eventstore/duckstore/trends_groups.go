@@ -218,7 +218,7 @@ func (t *trends) keepByCells(ctx context.Context) (lead tally, decided bool, err
 			g[0] = groupOf(group)
 		}
 		if all[g] == nil {
-			all[g] = make(parts, q.slots.count())
+			all[g] = make(parts, q.slots.Count())
 		}
 		all[g][bucket].add(q.Measure, p)
 		return nil
@@ -260,7 +260,7 @@ func (t *trends) leading(q *series, all map[query.Groups]parts) (lead tally, dec
 	t.kept = []keptValues{{groups: firstGroups(groups[:limit])}}
 	others := query.Groups{query.Others}
 	if all[others] == nil {
-		all[others] = make(parts, q.slots.count())
+		all[others] = make(parts, q.slots.Count())
 	}
 	for b, p := range all[last] {
 		all[others][b].add(q.Measure, p)

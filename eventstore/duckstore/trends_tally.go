@@ -29,7 +29,7 @@ func (q *series) at(t tally, g query.Groups) (*counted, error) {
 	if c != nil {
 		return c, nil
 	}
-	n := len(q.slots.first)
+	n := len(q.slots.First)
 	if (len(t)+1)*n > mostCells {
 		return nil, tooManyCells()
 	}
@@ -131,10 +131,10 @@ func (q *series) sums(ctx context.Context) (tally, error) {
 	var p part
 	err := q.read(ctx, text, []any{&bucket, &p.x, &p.n}, func(g query.Groups) error {
 		if all[g] == nil {
-			if (len(all)+1)*q.slots.count() > mostCells/2 {
+			if (len(all)+1)*q.slots.Count() > mostCells/2 {
 				return tooManyCells()
 			}
-			all[g] = make(parts, q.slots.count())
+			all[g] = make(parts, q.slots.Count())
 		}
 		all[g][bucket].add(q.Measure, p)
 		return nil

@@ -40,7 +40,7 @@ func TestUnions(t *testing.T) {
 		for range rapid.IntRange(1, 12).Draw(r, "buckets") {
 			first = rapid.IntRange(first, n-1).Draw(r, "first")
 			last = rapid.IntRange(max(last, first+1), n).Draw(r, "last")
-			s.first, s.last = append(s.first, first), append(s.last, last)
+			s.First, s.Last = append(s.First, first), append(s.Last, last)
 		}
 		given := make([]set, n)
 		for i := range sets {
@@ -48,7 +48,7 @@ func TestUnions(t *testing.T) {
 		}
 		s.unions(given, func(bucket int, union set) {
 			want := make(set, 2)
-			for _, set := range sets[s.first[bucket]:s.last[bucket]] {
+			for _, set := range sets[s.First[bucket]:s.Last[bucket]] {
 				for i := range set {
 					want[i] |= set[i]
 				}
@@ -57,7 +57,7 @@ func TestUnions(t *testing.T) {
 				union = make(set, 2)
 			}
 			if !slices.Equal(union, want) {
-				r.Fatalf("bucket %d of %v to %v: %v, want %v", bucket, s.first, s.last, union, want)
+				r.Fatalf("bucket %d of %v to %v: %v, want %v", bucket, s.First, s.Last, union, want)
 			}
 		})
 		if !reflect.DeepEqual(given, sets) {

@@ -18,9 +18,9 @@ func (q *series) uniques(ctx context.Context) (tally, error) {
 		return nil, err
 	}
 	switch {
-	case q.bitsFit(groups, q.slots.count()):
+	case q.bitsFit(groups, q.slots.Count()):
 		return q.joinSets(ctx)
-	case q.slots.single:
+	case q.slots.Single:
 		return q.readCells(ctx, q.countPairs())
 	}
 	return q.countSpans(ctx)
@@ -37,7 +37,7 @@ func (q *series) most(ctx context.Context) (int, error) {
 		}
 		groups *= max(n, 1)
 	}
-	if len(q.groups) < 2 || q.column == "" || q.bitsFit(groups, q.slots.count()) {
+	if len(q.groups) < 2 || q.column == "" || q.bitsFit(groups, q.slots.Count()) {
 		return groups, nil
 	}
 	text := fmt.Sprintf("SELECT count(*) FROM (SELECT DISTINCT %s%s)", strings.TrimSuffix(q.in(), ", "), q.from())
@@ -74,7 +74,7 @@ func (q *series) joinSets(ctx context.Context) (tally, error) {
 		}
 		q.slots.unions(by, func(bucket int, union set) { c.values[bucket] = query.Real(union.size()) })
 		var all set
-		for _, one := range by[q.slots.from:] {
+		for _, one := range by[q.slots.From:] {
 			all = all.join(one)
 		}
 		c.total = query.Real(all.size())
@@ -89,11 +89,11 @@ func (q *series) streamSets(ctx context.Context) (map[query.Groups][]set, error)
 	var mu sync.Mutex
 	var made [][]set
 	err := q.stream(ctx, []string{"e.ts", q.column}, strings.TrimSpace(q.from()), *q.args, func() func(*chunk) error {
-		sets := make([]set, q.slots.count())
+		sets := make([]set, q.slots.Count())
 		mu.Lock()
 		made = append(made, sets)
 		mu.Unlock()
-		finder := query.NewFinder(q.slots.edges)
+		finder := query.NewFinder(q.slots.Edges)
 		var places []int32
 		var people []uint32
 		return func(c *chunk) error {
@@ -135,7 +135,7 @@ func (q *series) readSets(ctx context.Context) (map[query.Groups][]set, error) {
 				g[i] = q.groupAt(c, i, row)
 			}
 			if sets[g] == nil {
-				sets[g] = make([]set, q.slots.count())
+				sets[g] = make([]set, q.slots.Count())
 			}
 			of := newSet(q.highest)
 			if err := q.joinInto(of, ids[row].bytes()); err != nil {
@@ -174,7 +174,7 @@ func (q *series) groupAt(c *chunk, i, row int) query.Group {
 // in a slot counts in a span of buckets; of each, the spans are made to have no
 // bucket twice, so that it is enough to know how many begin and end at each.
 func (q *series) countSpans(ctx context.Context) (tally, error) {
-	first, last := q.slots.buckets()
+	first, last := q.slots.Buckets()
 	values := make([]string, len(first))
 	for slot := range first {
 		values[slot] = fmt.Sprintf("(%d, %d, %d)", slot, first[slot], last[slot])
@@ -184,7 +184,7 @@ func (q *series) countSpans(ctx context.Context) (tally, error) {
 		" SELECT %[4]sb, n::DOUBLE FROM (SELECT %[3]slo b, count(*) n FROM spans WHERE lo < hi%[5]s"+
 		" UNION ALL SELECT %[3]shi, -count(*) FROM spans WHERE lo < hi%[6]s"+
 		" UNION ALL SELECT %[3]sNULL, count(DISTINCT id) FROM pairs WHERE b >= %[7]d%[8]s)",
-		q.pairs(), strings.Join(values, ", "), q.names(), q.out(), q.groupClause("lo"), q.groupClause("hi"), q.slots.from, q.groupClause())
+		q.pairs(), strings.Join(values, ", "), q.names(), q.out(), q.groupClause("lo"), q.groupClause("hi"), q.slots.From, q.groupClause())
 	out := tally{}
 	var bucket sql.NullInt64
 	var n query.Real

@@ -228,7 +228,7 @@ const loadIdentities = `WITH persons AS MATERIALIZED (
 
 const (
 	loadPositions = "SELECT partition, seq FROM positions WHERE partition = ANY($1::int4[])"
-	takeVersion   = "SELECT nextval('versions')"
+	takeNumber    = "SELECT nextval('commits')"
 	loadHolds     = "SELECT workspace, id FROM holds WHERE workspace = ANY($1::int4[]) AND expires > clock_timestamp()"
 )
 
@@ -299,7 +299,7 @@ func (t *tx) loading(n *need, more []state.Key, alone bool, holds map[state.Key]
 			return each(rows, func(rows pgx.Rows) error { return t.store.scanKey(rows, holds) })
 		})
 	}
-	batch.Queue(takeVersion).QueryRow(func(row pgx.Row) error { return row.Scan(&t.snapshot.Version) })
+	batch.Queue(takeNumber).QueryRow(func(row pgx.Row) error { return row.Scan(&t.snapshot.Commit) })
 	if len(n.sessionColumns.ids) > 0 {
 		batch.Queue(loadSessions, n.sessionColumns.workspaces, n.sessionColumns.ids).Query(func(rows pgx.Rows) error {
 			return each(rows, func(rows pgx.Rows) error {

@@ -88,11 +88,11 @@ func (t *tx) load(need state.Need, users []state.Key) (held []state.Key, err err
 	t.sessions = make(map[int64]sessionRow, len(need.Sessions))
 	t.conversions = make(map[state.Key]conversionRow, len(need.Conversions))
 	t.applied = make(map[int]uint64, len(need.Partitions))
-	last, err := t.position(versionPlace)
+	last, err := t.position(commitPlace)
 	if err != nil {
 		return nil, err
 	}
-	t.applied[versionPlace], t.snapshot.Version = last, int64(last)+1
+	t.applied[commitPlace], t.snapshot.Commit = last, last+1
 	for _, p := range need.Partitions {
 		seq, err := t.position(p)
 		if err != nil {
@@ -116,9 +116,9 @@ func (t *tx) load(need state.Need, users []state.Key) (held []state.Key, err err
 	return held, nil
 }
 
-// versionPlace is where the version of the last transaction is kept, among the positions
-// of partitions.
-const versionPlace = -1
+// commitPlace is where the number of the last commit is kept, among the positions of
+// partitions.
+const commitPlace = -1
 
 // loadPersons locks the users and all members of their persons, but for the persons
 // of whom somebody holds one.

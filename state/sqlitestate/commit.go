@@ -84,7 +84,7 @@ func (t *tx) write(changes state.Changes) error {
 	if err := t.advance(changes.Applied); err != nil {
 		return err
 	}
-	if err := t.advance(map[int]uint64{versionPlace: uint64(t.snapshot.Version)}); err != nil {
+	if err := t.advance(map[int]uint64{commitPlace: t.snapshot.Commit}); err != nil {
 		return err
 	}
 	if err := t.writeIdentities(changes.Identities); err != nil {

@@ -153,21 +153,21 @@ func testSeenByAnother(t *testing.T, f *fixture) {
 	}
 }
 
-// testVersions: of transactions that have the same users, the later has the greater
-// version, whoever begins it.
-func testVersions(t *testing.T, f *fixture) {
-	last := int64(0)
+// testCommits: of transactions that have the same users, the later has the greater
+// number, whoever begins it.
+func testCommits(t *testing.T, f *fixture) {
+	last := uint64(0)
 	next := func(store state.Store) {
 		t.Helper()
 		tx, err := store.Begin(f.ctx(), state.Need{Users: users(acme, "ann")})
 		if err != nil {
 			t.Fatal(err)
 		}
-		version := tx.Snapshot().Version
-		if version <= last {
-			t.Errorf("version %d comes after %d", version, last)
+		number := tx.Snapshot().Commit
+		if number <= last {
+			t.Errorf("commit %d comes after %d", number, last)
 		}
-		last = version
+		last = number
 		if err := tx.Commit(f.ctx(), state.Changes{Identities: []*weir.Identity{identity(acme, "ann", 1)}}); err != nil {
 			t.Fatal(err)
 		}

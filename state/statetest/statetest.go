@@ -79,7 +79,7 @@ func Test(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"SeenKeysAreApart", testSeenKeysApart},
 		{"SeenByMany", testSeenByMany},
 		{"SeenByAnotherProcess", testSeenByAnother},
-		{"VersionsRise", testVersions},
+		{"CommitsRise", testCommits},
 		{"OutboxKeepsOrder", testOutbox},
 		{"OutboxHasItsCause", testOutboxHasItsCause},
 		{"CloseIsIdempotent", testClose},

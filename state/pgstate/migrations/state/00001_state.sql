@@ -142,9 +142,9 @@ CREATE TABLE positions (
     writer    uuid    NOT NULL
 ) WITH (fillfactor = 50);
 
--- The versions of transactions: of two that had one user, the later has the greater, as
--- it takes it while it holds the user's row.
-CREATE SEQUENCE versions;
+-- The numbers of commits: of two transactions that had one user, the later has the
+-- greater, as it takes it while it holds the user's row.
+CREATE SEQUENCE commits;
 
 -- Work that waits. Whoever records effects of a topic holds its row in topics up to
 -- the commit, so that cursors become visible in their order.

@@ -1,43 +1,44 @@
-package duckstore
+package query
 
 import (
 	"container/list"
 	"crypto/sha256"
 	"encoding/json"
 	"sync"
-
-	"github.com/weirhq/weir/query"
 )
 
-// cache keeps answers for as long as nothing is written: a workspace's answers are of
+// Cache keeps answers for as long as nothing is written: a workspace's answers are of
 // one commit, and with the next they are gone. So an answer is never stale, and a
 // dashboard that is looked at again costs nothing.
-type cache struct {
+type Cache struct {
 	limit   int64 // bytes
 	mu      sync.Mutex
 	used    int64
-	answers map[answerKey]*list.Element
+	answers map[CacheKey]*list.Element
 	order   *list.List // of *kept, the one that was used last first
 }
 
-type answerKey struct {
-	opening uint64 // workspace.opening
-	plan    [sha256.Size]byte
+// CacheKey names a question to a workspace, or to what a store has of it between two
+// events that make it another.
+type CacheKey struct {
+	Of   string
+	Plan [sha256.Size]byte
 }
 
 type kept struct {
-	key    answerKey
+	key    CacheKey
 	commit int64
-	answer *query.Answer
+	answer *Answer
 	size   int64
 }
 
-func newCache(bytes int64) *cache {
-	return &cache{limit: bytes, answers: map[answerKey]*list.Element{}, order: list.New()}
+// NewCache keeps answers of about so many bytes.
+func NewCache(bytes int64) *Cache {
+	return &Cache{limit: bytes, answers: map[CacheKey]*list.Element{}, order: list.New()}
 }
 
-// get is an answer as of a commit, or nil. It is shared: nobody may change what it holds.
-func (c *cache) get(key answerKey, commit int64) *query.Answer {
+// Get is an answer as of a commit, or nil. It is shared: nobody may change what it holds.
+func (c *Cache) Get(key CacheKey, commit int64) *Answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.answers[key]
@@ -54,8 +55,8 @@ func (c *cache) get(key answerKey, commit int64) *query.Answer {
 	return &copied
 }
 
-// put keeps an answer, and lets go of those that were not used for longest.
-func (c *cache) put(key answerKey, commit int64, answer *query.Answer) {
+// Put keeps an answer as of a commit, and lets go of those that were not used for longest.
+func (c *Cache) Put(key CacheKey, commit int64, answer *Answer) {
 	text, err := json.Marshal(answer)
 	if err != nil {
 		return // it cannot be sent either
@@ -75,7 +76,7 @@ func (c *cache) put(key answerKey, commit int64, answer *query.Answer) {
 	}
 }
 
-func (c *cache) remove(e *list.Element) {
+func (c *Cache) remove(e *list.Element) {
 	k := c.order.Remove(e).(*kept)
 	delete(c.answers, k.key)
 	c.used -= k.size

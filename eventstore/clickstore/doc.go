@@ -1,0 +1,2 @@
+// Package clickstore keeps events in ClickHouse.
+package clickstore
