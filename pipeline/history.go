@@ -2,11 +2,13 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
@@ -108,7 +110,8 @@ func (p *Pipeline) mark(ctx context.Context, ws weir.WorkspaceID) (m mark, err e
 // every change, and at the start. What arrives meanwhile goes on, by the new rules.
 // Who is who is not derived again: reconciliation keys and blocked ids hold for
 // what arrives after they were set. It returns nil if a review is running already;
-// that one sees the newest rules too.
+// that one sees the newest rules too. In another process it is ErrReviewing: call again
+// until it is over, since that process may die.
 //
 // A review that ends early goes on where it was when it is called again, also
 // after a crash.
@@ -128,12 +131,33 @@ func (p *Pipeline) Review(ctx context.Context, ws weir.WorkspaceID) error {
 		if !p.history.begin(ws, Progress{Revision: rules.Revision, Applied: m.applied}) {
 			return nil
 		}
-		err = p.review(ctx, ws, m, rules)
+		err = p.reviewAlone(ctx, ws, m, rules)
 		p.history.end(ws)
 		if err != nil {
 			return fmt.Errorf("review history of %s: %w", ws, err)
 		}
 	}
+}
+
+// ErrReviewing is wrapped by Review while another process reviews the history.
+var ErrReviewing = errors.New("another process reviews the history")
+
+// reviewerKey stands for whoever reviews a workspace; no user has such an id.
+const reviewerKey = "\x00history"
+
+// reviewAlone reviews unless another process does.
+func (p *Pipeline) reviewAlone(ctx context.Context, ws weir.WorkspaceID, m mark, rules *Rules) error {
+	soon, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	release, err := p.state.Hold(soon, []state.Key{{Workspace: ws, ID: reviewerKey}})
+	switch {
+	case err != nil && soon.Err() != nil && ctx.Err() == nil:
+		return ErrReviewing
+	case err != nil:
+		return err
+	}
+	defer release()
+	return p.review(ctx, ws, m, rules)
 }
 
 // review derives all history by the rules.

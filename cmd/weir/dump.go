@@ -20,6 +20,7 @@ import (
 // dumpCommand is `weir dump`: the truth of a workspace as canonical JSON lines.
 type dumpCommand struct {
 	offline
+	stores
 
 	Workspace weir.WorkspaceID `required:"" help:"Workspace to dump."`
 	URL       string           `help:"Of a running server, instead of --data." placeholder:"URL"`
@@ -30,12 +31,18 @@ func (c *dumpCommand) Run(ctx context.Context, t *terminal) (err error) {
 	if c.URL != "" {
 		return c.fetch(ctx, t)
 	}
-	logger, release, err := c.begin(t)
-	if err != nil {
+	if err := c.check(); err != nil {
 		return err
 	}
-	defer release()
-	d, err := openDerived(filepath.Join(c.Data, derivedFolder), c.Memory, logger, prometheus.NewRegistry(), nil)
+	logger := warnings(t)
+	if !c.onDatabase() || !c.onClickHouse() {
+		var release func()
+		if logger, release, err = c.begin(t); err != nil {
+			return err
+		}
+		defer release()
+	}
+	d, err := openDerived(ctx, &c.stores, filepath.Join(c.Data, derivedFolder), c.Memory, logger, prometheus.NewRegistry(), nil)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +14,12 @@ import (
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive"
 	"github.com/weirhq/weir/archive/dirarchive"
+	"github.com/weirhq/weir/archive/s3archive"
 	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/eventstore/clickstore"
 	"github.com/weirhq/weir/eventstore/duckstore"
 	"github.com/weirhq/weir/state"
+	"github.com/weirhq/weir/state/pgstate"
 	"github.com/weirhq/weir/state/sqlitestate"
 	"github.com/weirhq/weir/workspace"
 )
@@ -36,39 +40,78 @@ type derived struct {
 	events eventstore.Store
 }
 
-// openDerived opens the stores in a folder. The budget goes to the engine that
-// answers questions for the greater part. onLost may be nil.
-func openDerived(dir string, memory byteSize, logger *slog.Logger, metrics prometheus.Registerer, onLost func(weir.WorkspaceID, error)) (*derived, error) {
-	s, err := sqlitestate.Open(filepath.Join(dir, "state"), &sqlitestate.Options{Memory: int64(memory) / 4, Logger: logger.With("part", "state"), Metrics: metrics})
+// openDerived opens the stores, embedded ones in a folder. The budget goes to the engine
+// that answers questions for the greater part. onLost may be nil.
+func openDerived(ctx context.Context, at *stores, dir string, memory byteSize, logger *slog.Logger, metrics prometheus.Registerer, onLost func(weir.WorkspaceID, error)) (*derived, error) {
+	s, err := openState(ctx, at, dir, memory, logger.With("part", "state"), metrics)
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
-	e, err := duckstore.Open(filepath.Join(dir, "events"), &duckstore.Options{
-		Memory: int64(memory) / 2, Logger: logger.With("part", "events"), Metrics: metrics, OnLost: onLost,
-	})
+	e, err := openEvents(at, dir, memory, logger.With("part", "events"), metrics, onLost)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open event store: %w", err), s.Close())
 	}
 	return &derived{s, e}, nil
 }
 
-func (d *derived) Close() error { return errors.Join(d.events.Close(), d.state.Close()) }
-
-// openControl opens the control plane of a data directory.
-func openControl(data string, logger *slog.Logger) (*workspace.Directory, io.Closer, error) {
-	control, err := sqlitestate.OpenControl(filepath.Join(data, controlFolder), &sqlitestate.Options{Logger: logger.With("part", "workspace")})
-	if err != nil {
-		return nil, nil, err
+func openState(ctx context.Context, at *stores, dir string, memory byteSize, logger *slog.Logger, metrics prometheus.Registerer) (state.Store, error) {
+	if at.onDatabase() {
+		return pgstate.Open(ctx, &pgstate.Options{DSN: at.State, Schema: at.Namespace, Logger: logger, Metrics: metrics})
 	}
-	return workspace.New(control, &workspace.Options{Logger: logger.With("part", "workspace")}), control, nil
+	return sqlitestate.Open(filepath.Join(dir, "state"), &sqlitestate.Options{Memory: int64(memory) / 4, Logger: logger, Metrics: metrics})
 }
 
-// openArchive opens the archive of a data directory; dir may name another.
-func openArchive(data, dir string, logger *slog.Logger) (archive.Archive, error) {
+func openEvents(at *stores, dir string, memory byteSize, logger *slog.Logger, metrics prometheus.Registerer, onLost func(weir.WorkspaceID, error)) (eventstore.Store, error) {
+	if at.onClickHouse() {
+		return clickstore.Open(at.clickhouse(), &clickstore.Options{
+			Prefix: at.Namespace, Cluster: at.Cluster, Memory: int64(memory), Logger: logger, Metrics: metrics,
+		})
+	}
+	return duckstore.Open(filepath.Join(dir, "events"), &duckstore.Options{
+		Memory: int64(memory) / 2, Logger: logger, Metrics: metrics, OnLost: onLost,
+	})
+}
+
+func (d *derived) Close() error { return errors.Join(d.events.Close(), d.state.Close()) }
+
+// openControl opens the control plane.
+func openControl(ctx context.Context, at *stores, data string, logger *slog.Logger) (*workspace.Directory, io.Closer, error) {
+	logger = logger.With("part", "workspace")
+	var store workspace.Store
+	var done io.Closer
+	if at.onDatabase() {
+		control, err := pgstate.OpenControl(ctx, &pgstate.Options{DSN: at.State, Schema: at.Namespace + "_control", Logger: logger})
+		if err != nil {
+			return nil, nil, err
+		}
+		store, done = control, control
+	} else {
+		control, err := sqlitestate.OpenControl(filepath.Join(data, controlFolder), &sqlitestate.Options{Logger: logger})
+		if err != nil {
+			return nil, nil, err
+		}
+		store, done = control, control
+	}
+	return workspace.New(store, &workspace.Options{Logger: logger}), done, nil
+}
+
+// openArchive opens the archive, which is in the data directory unless the address names
+// another place.
+func openArchive(ctx context.Context, at *addresses, data string, logger *slog.Logger) (archive.Archive, error) {
+	logger = logger.With("part", "archive")
+	if at.inBucket() {
+		o, err := at.bucket()
+		if err != nil {
+			return nil, err
+		}
+		o.Logger = logger
+		return s3archive.Open(ctx, o)
+	}
+	dir := at.Archive
 	if dir == "" {
 		dir = filepath.Join(data, archiveFolder)
 	}
-	a, err := dirarchive.Open(dir, &dirarchive.Options{Logger: logger.With("part", "archive")})
+	a, err := dirarchive.Open(dir, &dirarchive.Options{Logger: logger})
 	if err != nil {
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
@@ -90,5 +133,10 @@ func (o offline) begin(t *terminal) (logger *slog.Logger, release func(), err er
 	if release, err = lock(o.Data); err != nil {
 		return nil, nil, err
 	}
-	return slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: slog.LevelWarn})), release, nil
+	return warnings(t), release, nil
+}
+
+// warnings is a logger for commands, which say themselves what goes well.
+func warnings(t *terminal) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

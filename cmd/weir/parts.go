@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
@@ -24,6 +25,8 @@ import (
 	"github.com/weirhq/weir/live"
 	"github.com/weirhq/weir/pipeline"
 	"github.com/weirhq/weir/queue"
+	"github.com/weirhq/weir/queue/rabbitqueue"
+	"github.com/weirhq/weir/queue/rabbitqueue/pgledger"
 	"github.com/weirhq/weir/queue/sqlitequeue"
 	"github.com/weirhq/weir/sdk"
 	"github.com/weirhq/weir/state"
@@ -32,6 +35,7 @@ import (
 
 // parts are the running server: what ARCHITECTURE.md draws, from top to bottom.
 type parts struct {
+	does      roles
 	logger    *slog.Logger
 	queue     queue.Queue
 	archive   archive.Archive
@@ -43,65 +47,96 @@ type parts struct {
 	collector *collector.Collector
 	pipeline  *pipeline.Pipeline
 	dashboard *dashboard.Server
+	health    *dashboard.Health
 	lost      *lost
 	closers   []io.Closer // in order of opening
 }
 
 // openParts opens the engines and connects the parts. If one fails, those that
 // are open are closed.
-func openParts(ctx context.Context, c *serveCommand, logger *slog.Logger, registry *prometheus.Registry) (*parts, error) {
-	p := &parts{logger: logger, hub: live.NewHub()}
-	if err := p.openEngines(ctx, c, registry); err != nil {
-		return nil, errors.Join(err, p.close())
+func openParts(ctx context.Context, c *serveCommand, does roles, logger *slog.Logger, registry *prometheus.Registry) (*parts, error) {
+	p := &parts{does: does, logger: logger, hub: live.NewHub()}
+	err := p.openEngines(ctx, c, registry)
+	if err == nil {
+		err = provision(ctx, p.directory, c.Bootstrap)
 	}
-	if err := provision(ctx, p.directory, c.Bootstrap); err != nil {
-		return nil, errors.Join(err, p.close())
+	if err == nil {
+		err = p.connect(c, registry)
 	}
-	p.pipeline = pipeline.New(p.queue, p.archive, p.state, p.events, p.hub, &pipeline.Options{
-		Rules: p.rules.of, Logger: logger.With("part", "pipeline"), Registerer: registry,
-	})
-	p.collector = collector.New(p.queue, p.directory, &collector.Options{
-		Limits: c.Limits.request(), Memory: int64(c.Memory) / 16, Outcomes: p.hub, Script: sdk.Script(), Logger: logger.With("part", "collector"), Registerer: registry,
-	})
-	var err error
-	p.dashboard, err = dashboard.New(dashboard.Parts{
-		Directory: p.directory, Events: p.events, State: p.state.View(), Archive: p.archive, Queue: p.queue, Hub: p.hub,
-		Intake: p.collector, History: progressOf{p.pipeline}, Truth: truthOf{p}, Sessions: p.state.View(),
-	}, &dashboard.Options{
-		AdminKey: c.Bootstrap.AdminKey, Version: version(), Logger: logger.With("part", "dashboard"), Metrics: registry,
-		Health: dashboard.NewHealth(p.queue, &dashboard.HealthOptions{
-			FreeBytes: func() (int64, error) { return free(c.Data) }, MinFreeBytes: int64(c.MinFree), Logger: logger.With("part", "health"),
-		}),
-	})
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
 }
 
-// openEngines opens the stores, each in a folder of its own.
-func (p *parts) openEngines(ctx context.Context, c *serveCommand, registry *prometheus.Registry) error {
-	in := func(name string) string { return filepath.Join(c.Data, name) }
-	q, err := sqlitequeue.Open(ctx, in(queueFolder), &sqlitequeue.Options{
-		Partitions: 2 * c.Partitions, MinFree: int64(c.MinFree), Logger: p.logger.With("part", "queue"), Registerer: registry,
+// connect makes the parts that the roles have.
+func (p *parts) connect(c *serveCommand, registry *prometheus.Registry) error {
+	health := &dashboard.HealthOptions{Logger: p.logger.With("part", "health"), Checks: p.checks()}
+	if c.embedded(p.does) {
+		health.FreeBytes, health.MinFreeBytes = func() (int64, error) { return free(c.Data) }, int64(c.MinFree)
+	}
+	p.health = dashboard.NewHealth(p.queue, health)
+	if p.does.worker || p.does.api { // which asks how far history is
+		p.pipeline = pipeline.New(p.queue, p.archive, p.state, p.events, p.hub, &pipeline.Options{
+			Rules: p.rules.of, Logger: p.logger.With("part", "pipeline"), Registerer: registry,
+		})
+	}
+	if p.does.collector || p.does.api { // which takes in what people do there
+		o := &collector.Options{
+			Limits: c.Limits.request(), Memory: int64(c.Memory) / 16, Script: sdk.Script(), Logger: p.logger.With("part", "collector"), Registerer: registry,
+		}
+		if p.events != nil { // else nobody here knows what becomes of items
+			o.Outcomes = p.hub
+		}
+		p.collector = collector.New(p.queue, p.directory, o)
+	}
+	if !p.does.api {
+		return nil
+	}
+	var err error
+	p.dashboard, err = dashboard.New(dashboard.Parts{
+		Directory: p.directory, Events: p.events, State: p.state.View(), Archive: p.archive, Queue: p.queue, Hub: p.hub,
+		Intake: p.collector, History: progressOf{p.pipeline}, Truth: truthOf{p}, Sessions: p.state.View(),
+	}, &dashboard.Options{
+		AdminKey: c.Bootstrap.AdminKey, Version: version(), Logger: p.logger.With("part", "dashboard"), Metrics: registry, Health: p.health,
 	})
-	if err != nil {
+	return err
+}
+
+// checks are what readiness depends on besides the queue.
+func (p *parts) checks() []dashboard.Check {
+	return []dashboard.Check{{Name: "control", Run: func(ctx context.Context) error {
+		_, err := p.directory.Workspaces(ctx)
+		return err
+	}}}
+}
+
+// openEngines opens the stores that the roles need: embedded ones each in a folder of
+// its own.
+func (p *parts) openEngines(ctx context.Context, c *serveCommand, registry *prometheus.Registry) (err error) {
+	in := func(name string) string { return filepath.Join(c.Data, name) }
+	if p.queue, err = p.openQueue(ctx, c, registry); err != nil {
 		return fmt.Errorf("open queue: %w", err)
 	}
-	p.queue, p.closers = q, append(p.closers, q)
-	if p.archive, err = openArchive(c.Data, c.Archive, p.logger); err != nil {
-		return err
-	}
-	p.closers = append(p.closers, p.archive)
-	directory, control, err := openControl(c.Data, p.logger)
+	p.closers = append(p.closers, p.queue)
+	directory, control, err := openControl(ctx, &c.stores, c.Data, p.logger)
 	if err != nil {
 		return err
 	}
 	p.directory, p.rules, p.closers = directory, newRulebook(directory), append(p.closers, control)
-	if p.lost, err = openLost(in(filepath.Join(derivedFolder, "lost"))); err != nil {
-		return fmt.Errorf("open list of rebuilds: %w", err)
+	if !p.does.worker && !p.does.api {
+		return nil
 	}
-	d, err := openDerived(in(derivedFolder), c.Memory, p.logger, registry, func(ws weir.WorkspaceID, cause error) {
+	if p.archive, err = openArchive(ctx, &c.addresses, c.Data, p.logger); err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.archive)
+	if !c.onClickHouse() {
+		if p.lost, err = openLost(in(filepath.Join(derivedFolder, "lost"))); err != nil {
+			return fmt.Errorf("open list of rebuilds: %w", err)
+		}
+	}
+	d, err := openDerived(ctx, &c.stores, in(derivedFolder), c.Memory, p.logger, registry, func(ws weir.WorkspaceID, cause error) {
 		p.logger.Error("lost event rows; they will be derived from the archive again", "workspace", ws, "error", cause)
 		if err := p.lost.add(ws); err != nil {
 			p.logger.Error("note the rebuild", "workspace", ws, "error", err)
@@ -111,6 +146,35 @@ func (p *parts) openEngines(ctx context.Context, c *serveCommand, registry *prom
 		return err
 	}
 	p.state, p.events, p.closers = d.state, d.events, append(p.closers, d)
+	return nil
+}
+
+func (p *parts) openQueue(ctx context.Context, c *serveCommand, registry *prometheus.Registry) (queue.Queue, error) {
+	logger := p.logger.With("part", "queue")
+	if !c.onBroker() {
+		return sqlitequeue.Open(ctx, filepath.Join(c.Data, queueFolder), &sqlitequeue.Options{
+			Partitions: 2 * c.Partitions, MinFree: int64(c.MinFree), Logger: logger, Registerer: registry,
+		})
+	}
+	pool, err := pgxpool.New(ctx, c.State)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the ledger: %w", err)
+	}
+	p.closers = append(p.closers, closer(pool.Close))
+	ledger, err := pgledger.Open(ctx, pool, &pgledger.Options{Schema: c.Namespace + "_queue"})
+	if err != nil {
+		return nil, err
+	}
+	return rabbitqueue.Open(ctx, c.brokerURLs(), &rabbitqueue.Options{
+		Prefix: c.Namespace, Partitions: 2 * c.Partitions, Ledger: ledger, Logger: logger, Registerer: registry,
+	})
+}
+
+// closer closes what cannot fail at it.
+type closer func()
+
+func (c closer) Close() error {
+	c()
 	return nil
 }
 
@@ -124,27 +188,44 @@ func (p *parts) close() error {
 	return errors.Join(errs...)
 }
 
-// publicServer answers collector, API and dashboard on one address.
+// publicServer answers collector, API and dashboard on one address, as far as the roles
+// have them, and all roles about their health.
 func (p *parts) publicServer() *http.Server {
 	mux := http.NewServeMux()
-	for _, path := range collector.Paths() {
-		mux.Handle(path, p.collector)
+	if p.does.collector {
+		for _, path := range collector.Paths() {
+			mux.Handle(path, p.collector)
+		}
 	}
-	mux.Handle("/", p.dashboard)
+	if p.dashboard != nil {
+		mux.Handle("/", p.dashboard)
+	} else {
+		mux.Handle("GET /healthz", p.health)
+		mux.Handle("GET /readyz", p.health)
+	}
 	server := collector.NewServer(mux)
 	server.ErrorLog = slog.NewLogLogger(p.logger.With("part", "http").Handler(), slog.LevelDebug)
 	return server
 }
 
 // work processes the queue, and in between derives what was lost, and history by
-// new settings.
+// new settings. Without the role it follows what others do.
 func (p *parts) work(ctx context.Context) error {
+	if !p.does.worker {
+		if p.events != nil {
+			live.Follow(ctx, p.hub, p.events, p.archive, &live.FollowOptions{Logger: p.logger.With("part", "live")})
+		}
+		return nil
+	}
 	var group errgroup.Group
 	group.Go(func() error { return p.pipeline.Run(ctx) })
 	group.Go(func() error {
 		p.review(ctx)
 		return nil
 	})
+	if p.lost == nil {
+		return group.Wait()
+	}
 	group.Go(func() error {
 		p.lost.work(ctx, func(ws weir.WorkspaceID) error {
 			err := p.pipeline.Rebuild(ctx, ws)

@@ -27,7 +27,7 @@ import (
 type rebuildCommand struct {
 	offline
 
-	Archive string `env:"WEIR_ARCHIVE" type:"path" placeholder:"DATA/archive" help:"Directory of the raw frames."`
+	Archive string `env:"WEIR_ARCHIVE" placeholder:"DATA/archive" help:"Raw frames: a directory, or s3://bucket/prefix?endpoint=host:port."`
 	Verify  bool   `help:"Only compare: leave everything as it is, and fail if there is a difference."`
 }
 
@@ -77,17 +77,17 @@ func (c *rebuildCommand) Run(ctx context.Context, t *terminal) (err error) {
 
 // derive makes state and events in a folder.
 func (c *rebuildCommand) derive(ctx context.Context, dir string, logger *slog.Logger, t *terminal) (items int, err error) {
-	directory, control, err := openControl(c.Data, logger)
+	directory, control, err := openControl(ctx, &stores{}, c.Data, logger)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, control.Close()) }()
-	a, err := openArchive(c.Data, c.Archive, logger)
+	a, err := openArchive(ctx, &addresses{Archive: c.Archive}, c.Data, logger)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	d, err := openDerived(dir, c.Memory, logger, prometheus.NewRegistry(), nil)
+	d, err := openDerived(ctx, &stores{}, dir, c.Memory, logger, prometheus.NewRegistry(), nil)
 	if err != nil {
 		return 0, err
 	}
@@ -108,7 +108,7 @@ func (c *rebuildCommand) derive(ctx context.Context, dir string, logger *slog.Lo
 func (c *rebuildCommand) compare(ctx context.Context, before, after, dumps string, logger *slog.Logger, t *terminal) (equal bool, err error) {
 	known := map[weir.WorkspaceID]bool{}
 	write := func(name, dir string) error {
-		d, err := openDerived(dir, c.Memory, logger, prometheus.NewRegistry(), nil)
+		d, err := openDerived(ctx, &stores{}, dir, c.Memory, logger, prometheus.NewRegistry(), nil)
 		if err != nil {
 			return err
 		}

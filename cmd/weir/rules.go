@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -99,7 +100,7 @@ func (p *parts) review(ctx context.Context) {
 			}
 			if err == nil {
 				reviewed[w.ID] = rules.Revision
-			} else if ctx.Err() == nil {
+			} else if ctx.Err() == nil && !errors.Is(err, pipeline.ErrReviewing) {
 				p.logger.Error("review history", "workspace", w.ID, "error", err)
 			}
 		}

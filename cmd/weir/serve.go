@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,19 +27,18 @@ import (
 	"github.com/weirhq/weir/workspace"
 )
 
-// serveCommand is `weir serve`: all roles in one process, on embedded engines.
+// serveCommand is `weir serve`: all roles in one process on embedded engines, or some of
+// them on servers that many processes share.
 type serveCommand struct {
 	Listen      string   `default:"127.0.0.1:8080" env:"WEIR_LISTEN" help:"Address of collector, API and dashboard."`
 	AdminListen string   `default:"127.0.0.1:8081" env:"WEIR_ADMIN_LISTEN" help:"Address of /metrics and /debug/pprof; empty for none."`
 	Data        string   `default:"./data" env:"WEIR_DATA" type:"path" help:"Directory of all embedded storage."`
 	Role        []string `default:"all" env:"WEIR_ROLE" help:"Roles of this process: collector, worker, api."`
-	Queue       string   `default:"sqlite" env:"WEIR_QUEUE" help:"Queue engine: sqlite."`
-	State       string   `default:"sqlite" env:"WEIR_STATE" help:"State engine: sqlite."`
-	Events      string   `default:"duckdb" env:"WEIR_EVENTS" help:"Event store engine: duckdb."`
-	Archive     string   `env:"WEIR_ARCHIVE" type:"path" placeholder:"DATA/archive" help:"Directory of the raw frames."`
 	Partitions  int      `default:"16" env:"WEIR_PARTITIONS" help:"Queue partitions of each lane, live items and history; fixed after the first start."`
 	Memory      byteSize `default:"1GB" env:"WEIR_MEMORY" help:"Budget of the embedded engines."`
 	MinFree     byteSize `default:"1GB" env:"WEIR_MIN_FREE" help:"Room that must stay free on the disk; intake stops below it."`
+
+	addresses
 
 	Limits limits `embed:"" prefix:"limit-" envprefix:"WEIR_LIMIT_"`
 
@@ -78,23 +76,25 @@ type bootstrap struct {
 }
 
 // check refuses what this process cannot be.
-func (c *serveCommand) check() error {
-	for _, engine := range []struct{ flag, value, want string }{
-		{"queue", c.Queue, "sqlite"}, {"state", c.State, "sqlite"}, {"events", c.Events, "duckdb"},
-	} {
-		if engine.value != engine.want {
-			return &usageError{fmt.Sprintf("--%s=%s: this release has %s only; leave the flag out", engine.flag, engine.value, engine.want)}
-		}
+func (c *serveCommand) check() (roles, error) {
+	r, err := readRoles(c.Role)
+	if err == nil {
+		err = c.addresses.check()
 	}
-	roles := slices.Sorted(slices.Values(c.Role))
-	if !slices.Equal(roles, []string{"all"}) && !slices.Equal(roles, []string{"api", "collector", "worker"}) {
-		return &usageError{fmt.Sprintf("--role=%s: the embedded engines belong to one process, which must have all roles; leave --role out", strings.Join(c.Role, ","))}
+	if err == nil {
+		err = c.checkShared(r)
 	}
-	return nil
+	return r, err
+}
+
+// embedded reports whether the data directory has anything.
+func (c *serveCommand) embedded(r roles) bool {
+	return r.all() && !(c.onBroker() && c.onDatabase() && c.onClickHouse() && c.inBucket())
 }
 
 func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
-	if err := c.check(); err != nil {
+	does, err := c.check()
+	if err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
@@ -114,12 +114,14 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 		return fmt.Errorf("%w; choose another address with --listen", err)
 	}
 	defer listener.Close()
-	release, err := lock(c.Data)
-	if err != nil {
-		return err
+	if c.embedded(does) {
+		release, err := lock(c.Data)
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
-	defer release()
-	p, err := openParts(ctx, c, logger, registry)
+	p, err := openParts(ctx, c, does, logger, registry)
 	if err != nil {
 		return err
 	}
@@ -174,7 +176,9 @@ func (p *parts) serve(ctx context.Context, c *serveCommand, listener net.Listene
 	group.Go(func() error {
 		<-ctx.Done()
 		p.logger.Info("stop")
-		p.dashboard.Close() // ends the live views, which would never end by themselves
+		if p.dashboard != nil {
+			p.dashboard.Close() // ends the live views, which would never end by themselves
+		}
 		err := errors.Join(p.endRequests(public), p.endIntake())
 		stopWorking()
 		<-worked
@@ -183,7 +187,9 @@ func (p *parts) serve(ctx context.Context, c *serveCommand, listener net.Listene
 		}
 		return err
 	})
-	if err := p.greet(ctx, c, listener.Addr().String(), out); err != nil {
+	if !p.does.all() {
+		p.logger.Info("ready", "roles", strings.Join(c.Role, ","), "listen", listener.Addr().String())
+	} else if err := p.greet(ctx, c, listener.Addr().String(), out); err != nil {
 		p.logger.Error("greet", "error", err)
 	}
 	return group.Wait()
@@ -204,6 +210,9 @@ func (p *parts) endRequests(public *http.Server) error {
 
 // endIntake stores what the collector has taken.
 func (p *parts) endIntake() error {
+	if p.collector == nil {
+		return nil
+	}
 	bounded, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	return p.collector.Close(bounded)
