@@ -125,7 +125,7 @@ func TestOneTruth(t *testing.T) { checkOneTruth(t, *stories, embedded) }
 
 // The same truth on other engines: what is told there is held against the embedded ones.
 func TestOneTruthOnPostgreSQL(t *testing.T) {
-	checkOneTruth(t, max(*stories/5, 1), engines{state: onPostgreSQL(pgtest.Server(t)), events: openEvents})
+	checkOneTruth(t, max(*stories/10, 1), engines{state: onPostgreSQL(pgtest.Server(t)), events: openEvents})
 }
 
 func checkOneTruth(t *testing.T, checks int, with engines) {

@@ -94,7 +94,7 @@ func (s *Store) hold(ctx context.Context, me holder, users []state.Key) error {
 		batch.Queue("BEGIN")
 		batch.Queue(lockHeld, columns.workspaces, columns.ids)
 		batch.Queue("ROLLBACK")
-		if err := send(ctx, s.transactions, batch); codeOf(err) != codeLockTimeout && codeOf(err) != codeDeadlock {
+		if err := send(ctx, s.transactions, batch); codeOf(err) != codeLockTimeout && codeOf(err) != codeDeadlock && !isLost(err) {
 			return err
 		}
 	}

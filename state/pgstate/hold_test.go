@@ -40,9 +40,7 @@ func TestHoldsOfOtherProcesses(t *testing.T) {
 		}
 		second <- err
 	}()
-	// Both are known to wait, or will find out: either way they get what they wait for.
-	waitFor(t, one, "the second to hold what it can", "count(*) <= 3 FROM holds")
-	release()
+	release() // whether they wait already or come later, they get what they need
 	if n := <-got; n != 0 {
 		t.Errorf("%d users are contended after the release", n)
 	}

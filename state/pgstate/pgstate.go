@@ -7,8 +7,8 @@
 // rows of table identities that stand for its users, all members of their persons
 // included, in the order of their keys and before it reads anything: two transactions
 // never have one user, and do not wait for each other in a circle. Locks are rows and
-// not advisory locks, as those lie in a table in shared memory that has room for about
-// 7,500 of the whole server's by default, which a handful of batches would fill.
+// not advisory locks, as those lie in a table in shared memory that has room for some
+// 12,000 of the whole server by default, which a handful of batches would fill.
 // Transactions that have no user in common run at the same time. What else they might
 // both make new, as a session that two users send at once, the database refuses to
 // the second, whose Commit fails and succeeds when the batch is repeated.
