@@ -136,11 +136,10 @@ func lastOf[K comparable, T any](all []T, key func(T) K) []T {
 	return out
 }
 
-// seenProperty is a property that was seen with a type.
+// seenProperty is a property that was seen with a type, of events with the event's name.
 type seenProperty struct {
-	scope    string
-	property string
-	typ      weir.Type
+	scope, event, property string
+	typ                    weir.Type
 }
 
 // writeSeen adds to the catalogue of properties.
@@ -152,29 +151,30 @@ func (w *workspace) writeSeen(ctx context.Context, b *rows) error {
 		}
 		w.seen = seen
 	}
-	var scope, property proto.ColStr
+	var scope, event, property proto.ColStr
 	var typ proto.ColUInt8
 	var added []seenProperty
-	see := func(on string, properties []weir.Property) {
+	see := func(on, name string, properties []weir.Property) {
 		for i := range properties {
-			p := seenProperty{on, properties[i].Name, properties[i].Value.Type}
+			p := seenProperty{on, clean(name), clean(properties[i].Name), properties[i].Value.Type}
 			if p.typ == weir.Null || w.seen[p] {
 				continue
 			}
 			w.seen[p] = true
 			added = append(added, p)
 			scope.Append(p.scope)
-			property.Append(clean(p.property))
+			event.Append(p.event)
+			property.Append(p.property)
 			typ.Append(uint8(p.typ))
 		}
 	}
 	for i := range b.events {
-		see(scopeEvent, b.events[i].Properties)
+		see(scopeEvent, b.events[i].Name, b.events[i].Properties)
 	}
 	for i := range b.people {
-		see(scopeUser, b.people[i].Traits)
+		see(scopeUser, "", b.people[i].Traits)
 	}
-	err := w.store.client.insert(ctx, w.name("seen"), []proto.InputColumn{{Name: "scope", Data: &scope}, {Name: "property", Data: &property}, {Name: "type", Data: &typ}}, nil)
+	err := w.store.client.insert(ctx, w.name("seen"), []proto.InputColumn{{Name: "scope", Data: &scope}, {Name: "event", Data: &event}, {Name: "property", Data: &property}, {Name: "type", Data: &typ}}, nil)
 	if err != nil {
 		for _, p := range added {
 			delete(w.seen, p)
