@@ -47,10 +47,11 @@ test: build ## Run every test that needs no outside service
 	npm --prefix sdk run test:unit
 
 .PHONY: test-services
-test-services: build e2e/node_modules/.package-lock.json ## Run the tests that need Chromium, root or a minute
+test-services: build e2e/node_modules/.package-lock.json bench/chdb/node_modules/.package-lock.json ## Run the tests that need Chromium, ClickHouse, root or a minute
 	@command -v chromium >/dev/null || { echo "Chromium is missing: install Debian's package chromium"; exit 1; }
 	npm --prefix sdk run test:browser
 	npm --prefix e2e test
+	WEIR_TEST_SERVICES=required go test -count=1 -timeout 20m ./eventstore/clickstore
 	go test -count=1 -timeout 20m -run 'Crash|Term|PowerLoss|FullDisk|Memory' -v ./cmd/weir
 
 .PHONY: lint

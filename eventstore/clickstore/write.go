@@ -57,7 +57,7 @@ func (w *workspace) write(ctx context.Context, batch *eventstore.Batch) error {
 	m.rows.WithLabelValues("events").Add(float64(len(b.events)))
 	m.rows.WithLabelValues("people").Add(float64(len(b.people)))
 	m.rows.WithLabelValues("log").Add(float64(len(b.log)))
-	m.rows.WithLabelValues("deleted").Add(float64(len(b.gone)))
+	m.rows.WithLabelValues("deleted").Add(float64(len(b.batch.Replaced)))
 	return nil
 }
 
@@ -67,7 +67,7 @@ type rows struct {
 	before  *snapshot
 	version uint64
 	events  []weir.Event
-	gone    []weir.Position // of Replaced, those that nothing is written in the place of
+	gone    []weir.Position // where there is no event, whatever was written there
 	log     []*weir.Outcome
 	people  []weir.Person
 	visits  []eventstore.Visit
@@ -107,15 +107,24 @@ func (w *workspace) prepare(before *snapshot, batch *eventstore.Batch) *rows {
 			delete(replaced, e.Position)
 		}
 	}
-	for p := range replaced {
-		b.gone = append(b.gone, p)
+	written := make(map[weir.Position]bool, len(b.events))
+	for i := range b.events {
+		written[b.events[i].Position] = true
 	}
-	slices.Sort(b.gone) // so that the same batch is the same block
 	for i := range batch.Log {
 		if o := &batch.Log[i]; isNew(o.Position) {
 			b.log = append(b.log, o)
+			// Where the item is no event, one that broke off, or that was taken for dead,
+			// may have written it as one, or may yet.
+			replaced[o.Position] = replaced[o.Position] || !written[o.Position]
 		}
 	}
+	for p, is := range replaced {
+		if is {
+			b.gone = append(b.gone, p)
+		}
+	}
+	slices.Sort(b.gone) // so that the same batch is the same block
 	b.people = lastOf(batch.People, func(p weir.Person) uint32 { return p.Number })
 	b.visits = lastOf(batch.Visits, func(v eventstore.Visit) uint32 { return v.Number })
 	return b
@@ -142,6 +151,9 @@ type seenProperty struct {
 	typ                    weir.Type
 }
 
+// mostSeen bounds the catalogue of properties, which is in memory: clients invent names.
+const mostSeen = 100_000
+
 // writeSeen adds to the catalogue of properties.
 func (w *workspace) writeSeen(ctx context.Context, b *rows) error {
 	if w.seen == nil {
@@ -157,7 +169,7 @@ func (w *workspace) writeSeen(ctx context.Context, b *rows) error {
 	see := func(on, name string, properties []weir.Property) {
 		for i := range properties {
 			p := seenProperty{on, clean(name), clean(properties[i].Name), properties[i].Value.Type}
-			if p.typ == weir.Null || w.seen[p] {
+			if p.typ == weir.Null || w.seen[p] || len(w.seen) >= mostSeen {
 				continue
 			}
 			w.seen[p] = true
