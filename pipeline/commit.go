@@ -48,6 +48,12 @@ func (p *Pipeline) write(ctx context.Context, b *Batch) error {
 	if err := p.seen.Put(ctx, keys, before, entries); err != nil {
 		return fmt.Errorf("remember seen items: %w", err)
 	}
+	if b.replayed {
+		return nil
+	}
+	if err := p.seen.Release(ctx, b.Applied); err != nil {
+		return fmt.Errorf("let items go: %w", err)
+	}
 	return nil
 }
 

@@ -12,14 +12,13 @@ import (
 	"github.com/weirhq/weir/state"
 )
 
-// contendedError says that users of a batch are held by somebody else, and which
+// contendedError says that somebody else has users or items of a batch, and which
 // deliveries have to wait for that.
 type contendedError struct {
-	users     []state.Key
 	positions []weir.Position
 }
 
-func (e *contendedError) Error() string { return fmt.Sprintf("%d users are busy", len(e.users)) }
+func (e *contendedError) Error() string { return fmt.Sprintf("%d items have to wait", len(e.positions)) }
 
 // lock locks all users that the batch touches, and all that its edges touch, and
 // loads what is known of them. Who else is to be loaded is known only once the
@@ -170,7 +169,7 @@ func (p *Pipeline) begin(ctx context.Context, b *Batch, need state.Need) (err er
 		b.touched[key] = &person{Identity: i, was: i.Person}
 	}
 	if len(snapshot.Contended) > 0 {
-		return &contendedError{snapshot.Contended, b.involved(snapshot.Contended)}
+		return &contendedError{b.involved(snapshot.Contended)}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/eventstore/clickstore"
+	"github.com/weirhq/weir/eventstore/clickstore/clicktest"
 	"github.com/weirhq/weir/eventstore/storetest"
 	"github.com/weirhq/weir/query"
 )
@@ -34,7 +35,7 @@ func prefixOf(t testing.TB) string {
 func open(t testing.TB, prefix string, o clickstore.Options) *clickstore.Store {
 	t.Helper()
 	o.Prefix = prefix
-	s, err := clickstore.Open(server(t), &o)
+	s, err := clickstore.Open(clicktest.Server(t), &o)
 	if err != nil {
 		t.Fatal(err)
 	}

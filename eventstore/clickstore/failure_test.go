@@ -14,6 +14,7 @@ import (
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/eventstore/clickstore"
+	"github.com/weirhq/weir/eventstore/clickstore/clicktest"
 	"github.com/weirhq/weir/eventstore/storetest"
 )
 
@@ -29,7 +30,7 @@ type gate struct {
 
 func newGate(t *testing.T) *gate {
 	t.Helper()
-	target, err := url.Parse(server(t))
+	target, err := url.Parse(clicktest.Server(t))
 	if err != nil {
 		t.Fatal(err)
 	}
