@@ -26,7 +26,7 @@ func (s *Store) Write(ctx context.Context, ws weir.WorkspaceID, batch *eventstor
 	return s.with(ctx, ws, "write to", func(w *workspace) error {
 		w.writer.Lock()
 		defer w.writer.Unlock()
-		return w.write(ctx, batch)
+		return s.bounded(ctx, func(ctx context.Context) error { return w.write(ctx, batch) })
 	})
 }
 
