@@ -414,3 +414,14 @@ func TestSilentServer(t *testing.T) {
 		}
 	}
 }
+
+// Numbers of commits are lower than versions of the clock: what was written by the one is
+// not gone on with by the other.
+func TestNumbersAfterTheClock(t *testing.T) {
+	s, b := open(t, prefixOf(t), clickstore.Options{}), first()
+	b.Commit = 0
+	write(t, "clock", b, s)
+	if err := s.Write(t.Context(), "clock", second(2, "second")); err == nil || !strings.Contains(err.Error(), "rebuild") {
+		t.Errorf("it was taken: %v", err)
+	}
+}

@@ -42,6 +42,9 @@ func (w *workspace) write(ctx context.Context, batch *eventstore.Batch) error {
 			return err
 		}
 	}
+	if batch.Commit > 0 && batch.Commit < clockBegins && before.newest() >= clockBegins {
+		return errors.New("the workspace was written without numbers of commits, which would all be lower: rebuild it from the archive")
+	}
 	b := w.prepare(before, batch)
 	if b.empty() {
 		return nil
@@ -60,6 +63,9 @@ func (w *workspace) write(ctx context.Context, batch *eventstore.Batch) error {
 	m.rows.WithLabelValues("deleted").Add(float64(len(b.batch.Replaced)))
 	return nil
 }
+
+// clockBegins is below all versions that are of the clock, and above all numbers of commits.
+const clockBegins = 1_000_000_000_000_000
 
 // writeRest writes all but what commit does, each table by itself: most of the time is the
 // server's waiting for its disk.
