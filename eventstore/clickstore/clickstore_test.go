@@ -31,7 +31,7 @@ func programsOrDefault() int {
 // prefixOf is a name for the databases of a test, which go with it.
 func prefixOf(t testing.TB) string {
 	t.Helper()
-	prefix, address := fmt.Sprintf("weirtest%x", rand.Uint64()), server(t)
+	prefix, address := fmt.Sprintf("weirtest%x", rand.Uint64()), clicktest.Server(t)
 	t.Cleanup(func() {
 		s, err := clickstore.Open(address, nil)
 		if err != nil {
