@@ -225,7 +225,7 @@ func measureFreshness(ctx context.Context, o options, t *table) error {
 			return nil
 		default:
 		}
-		d, err := probe(ctx, s, s, n)
+		d, err := probe(ctx, s, s, n, 10*time.Millisecond)
 		if err != nil {
 			return err
 		}
@@ -234,7 +234,7 @@ func measureFreshness(ctx context.Context, o options, t *table) error {
 }
 
 // probe measures from the answer to one item until a question counts it.
-func probe(ctx context.Context, send, ask *server, n int) (time.Duration, error) {
+func probe(ctx context.Context, send, ask *server, n int, pause time.Duration) (time.Duration, error) {
 	body := fmt.Sprintf(`{"items":[{"kind":"custom_event","custom_event":{"external_id":"probe-%d","created_at":%q,"label":"Probe","properties":{"n":%d}},"user":{"external_id":"prober"}}]}`,
 		n, time.Now().UTC().Format(time.RFC3339Nano), n)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+send.addr+"/v1/items", bytes.NewReader([]byte(body)))
@@ -262,6 +262,6 @@ func probe(ctx context.Context, send, ask *server, n int) (time.Duration, error)
 		if time.Since(start) > time.Minute {
 			return 0, fmt.Errorf("item %d is not counted after a minute", n)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }

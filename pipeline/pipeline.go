@@ -26,9 +26,9 @@ import (
 
 // Options are the settings of a Pipeline. The zero value works.
 type Options struct {
-	// Items bounds a micro-batch, in records; default 5,000, a tenth of it for
-	// history. A single larger frame is taken whole. Batches that take longer than a
-	// second, those of history longer than a fifth, are made smaller.
+	// Items bounds a micro-batch, in records; default 5,000. A single larger frame is
+	// taken whole. Batches that take longer than a second, those of history longer than
+	// 0.4 s, are made smaller.
 	Items int
 	// Gather is how long a batch that is not full waits for more; default 20 ms,
 	// negative for not at all.
@@ -101,8 +101,9 @@ func New(q queue.Queue, a archive.Archive, s state.Store, e eventstore.Store, hu
 		p.options.Logger = slog.New(slog.DiscardHandler)
 	}
 	p.paces = [2]*pace{
-		queue.Live:    newPace(p.options.Items, time.Second),
-		queue.History: newPace(max(p.options.Items/10, 1), time.Second/5),
+		queue.Live: newPace(p.options.Items, p.options.Items, time.Second),
+		// What is live waits for one batch of history at most: its steps, and its writing.
+		queue.History: newPace(max(p.options.Items/10, 1), p.options.Items, 400*time.Millisecond),
 	}
 	p.metrics = newMetrics(p.options.Registerer)
 	p.order = p.steps()

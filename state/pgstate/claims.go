@@ -16,8 +16,13 @@ const (
 	// Keys come sorted, so that two who claim the same wait for each other in no circle.
 	claimItems = `INSERT INTO claims AS c (key, partition, seq) SELECT * FROM unnest($1::uuid[], $2::int4[], $3::int8[])
 		ON CONFLICT (key) DO UPDATE SET partition = excluded.partition, seq = excluded.seq WHERE c.partition = ANY($4::int4[])`
-	busyItems     = "SELECT key FROM claims WHERE key = ANY($1::uuid[]) AND partition <> ALL($2::int4[])"
-	releaseClaims = "DELETE FROM claims c USING unnest($1::int4[], $2::int8[]) AS k (partition, seq) WHERE c.partition = k.partition AND c.seq <= k.seq"
+	busyItems = "SELECT key FROM claims WHERE key = ANY($1::uuid[]) AND partition <> ALL($2::int4[])"
+	// In the order in which they are claimed, for the same reason.
+	releaseClaims = `WITH mine AS MATERIALIZED (
+			SELECT c.key FROM unnest($1::int4[], $2::int8[]) AS k (partition, seq) JOIN claims c ON c.partition = k.partition AND c.seq <= k.seq
+			ORDER BY c.key FOR UPDATE OF c
+		) DELETE FROM claims c USING mine, unnest($1::int4[], $2::int8[]) AS k (partition, seq)
+		WHERE c.key = mine.key AND c.partition = k.partition AND c.seq <= k.seq`
 )
 
 // errBusy ends a transaction that cannot have all of its claims.
