@@ -1,21 +1,15 @@
 package clickstore_test
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/weirhq/weir/eventstore/clickstore/chdbserver"
 )
-
-// libraries is where make chdb puts ClickHouse's engine.
-const libraries = "../../bench/chdb/node_modules/@chdb/lib-*/libchdb.so"
 
 // serve, in the environment, makes of this program a server of the folder that it names:
 // the engine needs a process of its own.
@@ -37,13 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func library() string {
-	found, _ := filepath.Glob(libraries) // the pattern is right
-	if len(found) == 0 {
-		return ""
-	}
-	return found[0]
-}
+func library() string { return chdbserver.Library("../..") }
 
 // process is the server of all tests of a run, with what ends it.
 var process struct {
@@ -81,24 +69,12 @@ func startServer() (url string, stop func() error, err error) {
 	}
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), serve+"="+folder)
-	c.Stderr = os.Stderr
-	in, err := c.StdinPipe()
+	remove := func() error { return os.RemoveAll(folder) }
+	url, end, err := chdbserver.Start(c)
 	if err != nil {
-		return "", nil, err
+		return "", nil, errors.Join(err, remove())
 	}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := c.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() error { return errors.Join(in.Close(), c.Wait(), os.RemoveAll(folder)) }
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		return "", nil, errors.Join(fmt.Errorf("start ClickHouse's engine: %w", err), stop())
-	}
-	return strings.TrimSpace(line), stop, nil
+	return url, func() error { return errors.Join(end(), remove()) }, nil
 }
 
 func stopServer() error {
