@@ -56,10 +56,11 @@ $(VERSITYGW):
 	mv bin/tools/versitygw $@
 
 .PHONY: test-services
-test-services: build $(VERSITYGW) e2e/node_modules/.package-lock.json ## Run the tests that need Chromium, a server, root or a minute
+test-services: build $(VERSITYGW) e2e/node_modules/.package-lock.json bench/chdb/node_modules/.package-lock.json ## Run the tests that need Chromium, servers, root or a minute
 	@command -v chromium >/dev/null || { echo "Chromium is missing: install Debian's package chromium"; exit 1; }
 	npm --prefix sdk run test:browser
 	npm --prefix e2e test
+	WEIR_TEST_SERVICES=required go test -count=1 -timeout 20m ./eventstore/clickstore
 	go test -count=1 -timeout 20m -run 'Crash|Term|PowerLoss|FullDisk|Memory' -v ./cmd/weir
 	WEIR_TEST_SERVICES=required go test -count=1 ./archive/s3archive
 

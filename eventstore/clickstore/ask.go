@@ -114,7 +114,7 @@ func (r *reader) answer(ctx context.Context, plan *query.Plan) (*query.Answer, e
 	case plan.Trends != nil:
 		return r.trends(ctx, plan)
 	case plan.SQL != nil:
-		return nil, &weir.Error{Code: query.CodeInvalid, Field: "kind", Message: "Statements in SQL are not answered where events are kept in ClickHouse. Ask by another kind of question, or ask ClickHouse itself."}
+		return r.sql(ctx, plan.SQL)
 	case !journey.Knows(plan):
 		return nil, errors.New("the plan has no kind that this store knows")
 	}

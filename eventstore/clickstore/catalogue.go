@@ -23,11 +23,11 @@ const (
 // readSeen reads the catalogue of properties.
 func (w *workspace) readSeen(ctx context.Context) (map[seenProperty]bool, error) {
 	out := map[seenProperty]bool{}
-	var scope, name proto.ColStr
+	var scope, event, name proto.ColStr
 	var typ proto.ColUInt8
-	err := w.store.client.query(ctx, "SELECT scope, property, type FROM "+w.name("seen"), nil, proto.Results{{Data: &scope}, {Data: &name}, {Data: &typ}}, func() error {
+	err := w.store.client.query(ctx, "SELECT DISTINCT scope, event, property, type FROM "+w.name("seen"), nil, proto.Results{{Data: &scope}, {Data: &event}, {Data: &name}, {Data: &typ}}, func() error {
 		for i := range typ {
-			out[seenProperty{scope.Row(i), name.Row(i), weir.Type(typ[i])}] = true
+			out[seenProperty{scope.Row(i), event.Row(i), name.Row(i), weir.Type(typ[i])}] = true
 		}
 		return nil
 	})
@@ -79,21 +79,23 @@ func (r *reader) eventNames(ctx context.Context) ([]eventstore.EventName, error)
 
 // propertyNames are properties by name, with their types.
 func propertyNames(seen map[seenProperty]bool) []eventstore.PropertyName {
-	out := []eventstore.PropertyName{}
-	place := map[query.Ref]int{}
+	types := map[query.Ref]map[weir.Type]bool{}
 	for p := range seen {
 		ref := query.Ref{On: query.Scope(p.scope), Name: p.property}
-		if _, ok := place[ref]; !ok {
-			place[ref] = len(out)
-			out = append(out, eventstore.PropertyName{Name: ref.Name, On: ref.On})
+		if types[ref] == nil {
+			types[ref] = map[weir.Type]bool{}
 		}
+		types[ref][p.typ] = true
 	}
-	for i, name := range []string{"string", "number", "boolean", "json"} {
-		for ref, at := range place {
-			if seen[seenProperty{string(ref.On), ref.Name, weir.Type(i + 1)}] {
-				out[at].Types = append(out[at].Types, name)
+	out := []eventstore.PropertyName{}
+	for ref, of := range types {
+		p := eventstore.PropertyName{Name: ref.Name, On: ref.On}
+		for i, name := range []string{"string", "number", "boolean", "json"} {
+			if of[weir.Type(i+1)] {
+				p.Types = append(p.Types, name)
 			}
 		}
+		out = append(out, p)
 	}
 	slices.SortFunc(out, func(a, b eventstore.PropertyName) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.On, b.On))

@@ -13,7 +13,17 @@ import (
 	"github.com/weirhq/weir/query"
 )
 
-var programs = flag.Int("programs", 0, "random programs held against the model; 0: the suite's default")
+var programs = flag.Int("programs", 0, "random programs held against the model; 0: 3, or 1 with -short")
+
+func programsOrDefault() int {
+	switch {
+	case *programs > 0:
+		return *programs
+	case testing.Short():
+		return 1
+	}
+	return 3
+}
 
 // prefixOf is a name for the databases of a test, which go with it.
 func prefixOf(t testing.TB) string {
@@ -39,7 +49,7 @@ func open(t testing.TB, prefix string, o clickstore.Options) *clickstore.Store {
 func TestStore(t *testing.T) {
 	storetest.Test(t, func(t *testing.T) *storetest.Harness {
 		prefix := prefixOf(t)
-		h := &storetest.Harness{Store: open(t, prefix, clickstore.Options{}), Programs: *programs}
+		h := &storetest.Harness{Store: open(t, prefix, clickstore.Options{}), Programs: programsOrDefault()}
 		h.Reopen = func(t *testing.T) eventstore.Store {
 			if err := h.Store.Close(); err != nil {
 				t.Fatal(err)

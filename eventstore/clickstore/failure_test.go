@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 
@@ -182,6 +183,14 @@ func write(t *testing.T, ws weir.WorkspaceID, b *eventstore.Batch, stores ...eve
 	}
 }
 
+// step is by how many requests the next trial's fault comes later.
+func step() int {
+	if testing.Short() {
+		return 3
+	}
+	return 1
+}
+
 // A write that breaks off anywhere, with what it asked of the server done or not, is
 // written again, by the same store or another, and is there once.
 func TestWriteThatBreaksOff(t *testing.T) {
@@ -200,7 +209,7 @@ func TestWriteThatBreaksOff(t *testing.T) {
 			cut(w)
 		},
 	} {
-		for k := 0; ; k++ {
+		for k := 0; ; k += step() {
 			ws, model := weir.WorkspaceID(fmt.Sprint(mode, "-", k)), storetest.NewModel()
 			write(t, ws, first(), s, model)
 			b := second(2, "second")
@@ -242,9 +251,10 @@ func TestZombie(t *testing.T) {
 	t.Cleanup(func() { zombie.Close() })
 	successor := open(t, prefix, clickstore.Options{})
 	for _, numbered := range []bool{true, false} {
-		for k := 1; ; k++ { // the first request asks how far the workspace is written
+		for k := 1; ; k += step() { // the first request asks how far the workspace is written
 			ws, model := weir.WorkspaceID(fmt.Sprintf("zombie-%v-%d", numbered, k)), storetest.NewModel()
 			a, b, c := first(), second(2, "zombie"), second(3, "successor")
+			c.Events = slices.Delete(c.Events, 1, 2) // which the successor takes for none
 			c.Events = append(c.Events, weir.Event{Position: weir.At(0, 7), Time: 18, Name: "more", Identity: 1, Person: 1})
 			c.Applied[0] = 7
 			if !numbered {

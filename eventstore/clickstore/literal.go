@@ -8,19 +8,19 @@ import (
 	"unicode/utf8"
 )
 
-// quoteName makes an SQL identifier of s.
-func quoteName(s string) string {
-	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(s) + "`"
-}
+// quoteName makes an SQL identifier of s. It is the one place where names enter SQL.
+func quoteName(s string) string { return quote(s, '`') }
 
 // quoteText makes an SQL string of s. It is the one place where texts enter SQL.
-func quoteText(s string) string {
+func quoteText(s string) string { return quote(s, '\'') }
+
+func quote(s string, mark byte) string {
 	var out strings.Builder
 	out.Grow(len(s) + 2)
-	out.WriteByte('\'')
+	out.WriteByte(mark)
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c == '\'' || c == '\\':
+		case c == mark || c == '\\':
 			out.WriteByte('\\')
 			out.WriteByte(c)
 		case c < ' ' || c == 0x7f:
@@ -29,7 +29,7 @@ func quoteText(s string) string {
 			out.WriteByte(c)
 		}
 	}
-	out.WriteByte('\'')
+	out.WriteByte(mark)
 	return out.String()
 }
 

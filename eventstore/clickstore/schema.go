@@ -42,8 +42,8 @@ func tables() []table {
 			columns: []string{"identity UInt32", "version UInt64", "lane UInt32", "person UInt32", "moved UInt8", "plain UInt8"},
 		},
 		{
-			name: "seen", engine: "ReplacingMergeTree", key: "scope, property, type", shard: "cityHash64(property)",
-			columns: []string{"scope String", "property String", "type UInt8"},
+			name: "seen", engine: "ReplacingMergeTree", key: "scope, event, property, type", shard: "cityHash64(property)",
+			columns: []string{"scope String", "event String", "property String", "type UInt8"},
 		},
 		{name: "people", engine: replacing, key: "person", shard: "intHash64(person)", columns: append(people, propertyColumns()...)},
 		{name: "visits", engine: replacing, key: "number", shard: "intHash64(number)", columns: append(visits, propertyColumns()...)},

@@ -57,7 +57,7 @@ func (w *workspace) write(ctx context.Context, batch *eventstore.Batch) error {
 	m.rows.WithLabelValues("events").Add(float64(len(b.events)))
 	m.rows.WithLabelValues("people").Add(float64(len(b.people)))
 	m.rows.WithLabelValues("log").Add(float64(len(b.log)))
-	m.rows.WithLabelValues("deleted").Add(float64(len(b.gone)))
+	m.rows.WithLabelValues("deleted").Add(float64(len(b.batch.Replaced)))
 	return nil
 }
 
@@ -67,7 +67,7 @@ type rows struct {
 	before  *snapshot
 	version uint64
 	events  []weir.Event
-	gone    []weir.Position // of Replaced, those that nothing is written in the place of
+	gone    []weir.Position // where there is no event, whatever was written there
 	log     []*weir.Outcome
 	people  []weir.Person
 	visits  []eventstore.Visit
@@ -107,15 +107,24 @@ func (w *workspace) prepare(before *snapshot, batch *eventstore.Batch) *rows {
 			delete(replaced, e.Position)
 		}
 	}
-	for p := range replaced {
-		b.gone = append(b.gone, p)
+	written := make(map[weir.Position]bool, len(b.events))
+	for i := range b.events {
+		written[b.events[i].Position] = true
 	}
-	slices.Sort(b.gone) // so that the same batch is the same block
 	for i := range batch.Log {
 		if o := &batch.Log[i]; isNew(o.Position) {
 			b.log = append(b.log, o)
+			// Where the item is no event, one that broke off, or that was taken for dead,
+			// may have written it as one, or may yet.
+			replaced[o.Position] = replaced[o.Position] || !written[o.Position]
 		}
 	}
+	for p, is := range replaced {
+		if is {
+			b.gone = append(b.gone, p)
+		}
+	}
+	slices.Sort(b.gone) // so that the same batch is the same block
 	b.people = lastOf(batch.People, func(p weir.Person) uint32 { return p.Number })
 	b.visits = lastOf(batch.Visits, func(v eventstore.Visit) uint32 { return v.Number })
 	return b
@@ -136,12 +145,14 @@ func lastOf[K comparable, T any](all []T, key func(T) K) []T {
 	return out
 }
 
-// seenProperty is a property that was seen with a type.
+// seenProperty is a property that was seen with a type, of events with the event's name.
 type seenProperty struct {
-	scope    string
-	property string
-	typ      weir.Type
+	scope, event, property string
+	typ                    weir.Type
 }
+
+// mostSeen bounds the catalogue of properties, which is in memory: clients invent names.
+const mostSeen = 100_000
 
 // writeSeen adds to the catalogue of properties.
 func (w *workspace) writeSeen(ctx context.Context, b *rows) error {
@@ -152,29 +163,30 @@ func (w *workspace) writeSeen(ctx context.Context, b *rows) error {
 		}
 		w.seen = seen
 	}
-	var scope, property proto.ColStr
+	var scope, event, property proto.ColStr
 	var typ proto.ColUInt8
 	var added []seenProperty
-	see := func(on string, properties []weir.Property) {
+	see := func(on, name string, properties []weir.Property) {
 		for i := range properties {
-			p := seenProperty{on, properties[i].Name, properties[i].Value.Type}
-			if p.typ == weir.Null || w.seen[p] {
+			p := seenProperty{on, clean(name), clean(properties[i].Name), properties[i].Value.Type}
+			if p.typ == weir.Null || w.seen[p] || len(w.seen) >= mostSeen {
 				continue
 			}
 			w.seen[p] = true
 			added = append(added, p)
 			scope.Append(p.scope)
-			property.Append(clean(p.property))
+			event.Append(p.event)
+			property.Append(p.property)
 			typ.Append(uint8(p.typ))
 		}
 	}
 	for i := range b.events {
-		see(scopeEvent, b.events[i].Properties)
+		see(scopeEvent, b.events[i].Name, b.events[i].Properties)
 	}
 	for i := range b.people {
-		see(scopeUser, b.people[i].Traits)
+		see(scopeUser, "", b.people[i].Traits)
 	}
-	err := w.store.client.insert(ctx, w.name("seen"), []proto.InputColumn{{Name: "scope", Data: &scope}, {Name: "property", Data: &property}, {Name: "type", Data: &typ}}, nil)
+	err := w.store.client.insert(ctx, w.name("seen"), []proto.InputColumn{{Name: "scope", Data: &scope}, {Name: "event", Data: &event}, {Name: "property", Data: &property}, {Name: "type", Data: &typ}}, nil)
 	if err != nil {
 		for _, p := range added {
 			delete(w.seen, p)
