@@ -41,7 +41,8 @@ func (p *Pipeline) write(ctx context.Context, b *Batch) error {
 	keys := make([]state.ItemKey, 0, len(b.order))
 	before, entries := make([]state.Entry, 0, len(b.order)), make([]state.Entry, 0, len(b.order))
 	for _, k := range b.order {
-		if k.stored {
+		// Also what is as it was is held against it: it was put into its place.
+		if k.stored || k.now != nil {
 			keys, before, entries = append(keys, k.key), append(before, k.before), append(entries, k.entry)
 		}
 	}

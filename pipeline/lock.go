@@ -126,6 +126,14 @@ func (b *Batch) needOf(k *known, need *state.Need) {
 			truths = append(truths, placeOf(e))
 		}
 	}
+	for _, t := range k.places() {
+		switch {
+		case t.session != "":
+			need.Sessions = append(need.Sessions, k.at(t.session))
+		default:
+			truths = append(truths, t)
+		}
+	}
 	for _, t := range truths {
 		if t == nil {
 			continue

@@ -198,6 +198,11 @@ func (b *Batch) place(k *known, s stirs) {
 		for _, e := range k.deliveries {
 			b.unplace(k, placeOf(e), s)
 		}
+		for _, t := range k.places() { // another process may have moved the item meanwhile
+			if t.place() != now.place() {
+				b.unplace(k, t, s)
+			}
+		}
 	}
 	i := b.touched[k.at(now.user)]
 	at := weir.Point{Item: pointOf(k.key), At: now.at, Flags: flagsOf(k.key.Kind, now)}
@@ -259,6 +264,7 @@ func (b *Batch) unplace(k *known, was *truth, s stirs) {
 		if v := b.visits.byKey[k.at(was.session)]; v != nil && was.session != now.session {
 			v.changed = session.Remove(v.Session, point) || v.changed
 		}
+	case i == nil:
 	case was.name == "" || k.key.Kind == weir.KindPostview:
 	case was.attends():
 		stirOf(s.attended, i, was.at).remove(point)

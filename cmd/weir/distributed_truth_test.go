@@ -91,7 +91,7 @@ func TestDistributedTruth(t *testing.T) {
 			continue
 		}
 		diff, _, err := dump.Compare(strings.NewReader(want), strings.NewReader(other))
-		t.Errorf("%s has another truth (-) than one process (+): %v\n%s", name, err, diff)
+		t.Errorf("%s has another truth (+) than one process (-): %v\n%s", name, err, diff)
 	}
 	t.Logf("%d lines of truth are equal", strings.Count(want, "\n"))
 	if strings.Count(want, "\n") < 50 {
