@@ -18,6 +18,9 @@ import (
 // stores, which write does.
 func (p *Pipeline) commit(ctx context.Context, b *Batch) error {
 	b.rows = p.rows(b)
+	if err := b.renew(); err != nil {
+		return err
+	}
 	// Whoever has the lock next must find what this batch has seen.
 	p.underway.add(b)
 	if err := b.tx.Commit(ctx, b.changes()); err != nil {
@@ -41,8 +44,7 @@ func (p *Pipeline) write(ctx context.Context, b *Batch) error {
 	keys := make([]state.ItemKey, 0, len(b.order))
 	before, entries := make([]state.Entry, 0, len(b.order)), make([]state.Entry, 0, len(b.order))
 	for _, k := range b.order {
-		// Also what is as it was is held against it: it was put into its place.
-		if k.stored || k.now != nil {
+		if k.stored {
 			keys, before, entries = append(keys, k.key), append(before, k.before), append(entries, k.entry)
 		}
 	}

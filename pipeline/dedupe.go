@@ -80,11 +80,7 @@ func (p *Pipeline) judge(ctx context.Context, k *known, before state.Entry) erro
 	if !k.merged || !k.stored {
 		return nil
 	}
-	var err error
-	if k.entry.Doc, err = k.doc.AppendBinary(nil); err != nil {
-		return fmt.Errorf("write versions of %s %s: %w", k.key.Kind, k.key.ID, err)
-	}
-	return nil
+	return k.write()
 }
 
 // recall reads the one content of an item that was applied so far. If the

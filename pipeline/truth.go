@@ -53,6 +53,9 @@ const (
 // another process has moved the item meanwhile.
 const docPlace = "\x00place\x00"
 
+// docAgain is a member that makes an entry differ from what it was: see renew.
+const docAgain = "\x00again"
+
 // place is what unplace goes by of a truth, as the name of a member of a document; "" if
 // there is none.
 func (t *truth) place() string {
@@ -251,6 +254,42 @@ func (p *Pipeline) merge(k *known, e *Entry, now state.Entry, old func(*known) (
 	k.stored = k.stored || written || k.entry.Version != before.Version || k.entry.At != before.At || k.entry.Hash != before.Hash || before.Doc == nil
 	k.now = truthIn(k.doc, k.entry.At)
 	return status, nil
+}
+
+// applies reports whether the item is to be put where it belongs: also where it belongs
+// already, if the batch may have put it elsewhere. Else nothing is touched, since another
+// process may be moving it.
+func (b *Batch) applies(k *known) bool { return k.now != nil && (k.stored || b.again) }
+
+// renew makes entries differ of items that were put where they are already. Whoever is
+// moving one of them then knows that it has to look again.
+func (b *Batch) renew() error {
+	if !b.again || b.replayed {
+		return nil
+	}
+	for _, k := range b.order {
+		if k.now == nil || k.stored {
+			continue
+		}
+		if !k.merged {
+			k.tell(k.now, k.entry.Version, k.entry.Hash)
+			k.merged = true
+		}
+		k.doc.Set(weir.Stamp{At: weir.Micros(b.number)}, weir.Property{Name: docAgain, Value: weir.Num(float64(b.number))})
+		if err := k.write(); err != nil {
+			return err
+		}
+		k.stored = true
+	}
+	return nil
+}
+
+// write puts the document of versions into the entry.
+func (k *known) write() (err error) {
+	if k.entry.Doc, err = k.doc.AppendBinary(nil); err != nil {
+		return fmt.Errorf("write versions of %s %s: %w", k.key.Kind, k.key.ID, err)
+	}
+	return nil
 }
 
 // contentHash is of the bytes as sent: the same item sent again by the same

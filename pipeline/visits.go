@@ -161,7 +161,7 @@ func (i *person) numbered() numbered { return numbered{i.Workspace, i.Number} }
 func (p *Pipeline) visit(ctx context.Context, b *Batch) error {
 	s := stirs{derived: map[*person]*stir{}, attended: map[*person]*stir{}}
 	for _, k := range b.order {
-		if k.now != nil {
+		if b.applies(k) {
 			b.place(k, s)
 		}
 	}

@@ -64,7 +64,9 @@ func TestDistributedTruth(t *testing.T) {
 		}
 		sent += len(items)
 		deliveries += c.tell(random, items)
+		dbg := time.Now()
 		c.applied(deliveries)
+		c.slow(dbg, "applied")
 		t.Logf("round %d: %d items, %d deliveries", round, sent, deliveries)
 	}
 	alone := t.TempDir()
