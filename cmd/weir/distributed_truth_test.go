@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
@@ -64,9 +63,7 @@ func TestDistributedTruth(t *testing.T) {
 		}
 		sent += len(items)
 		deliveries += c.tell(random, items)
-		dbg := time.Now()
 		c.applied(deliveries)
-		c.slow(dbg, "applied")
 		t.Logf("round %d: %d items, %d deliveries", round, sent, deliveries)
 	}
 	alone := t.TempDir()

@@ -74,7 +74,7 @@ func newServerAt(t testing.TB, addr, data string, env ...string) *serverProcess 
 	t.Helper()
 	s := &serverProcess{
 		name: "the server",
-		t: t, addr: addr, url: "http://" + addr, data: data,
+		t:    t, addr: addr, url: "http://" + addr, data: data,
 		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
 	}
 	s.env = append(os.Environ(), asWeir+"=1", "WEIR_LISTEN="+addr, "WEIR_ADMIN_LISTEN=", "WEIR_DATA="+data,

@@ -170,6 +170,9 @@ func (n *numbered) count() (acked int) {
 // tally is what a verification has found.
 type tally struct{ acked, stored, lost, doubled, unordered int }
 
+// patience is how long what was acknowledged may take to be in the log, before it is lost.
+const patience = time.Minute
+
 // verify waits until everything is processed and compares: every acknowledged
 // item is stored exactly once, in the log and in questions, in the order in which
 // its user's items were acknowledged, and users are as their last item says.
@@ -178,13 +181,21 @@ func (n *numbered) verify(t *testing.T) tally {
 	s := n.server
 	s.settled(2 * time.Minute)
 	var logged map[string][]logRow
+	began := time.Now()
 	eventually(t, 2*time.Minute, "every acknowledged item is in the log", func() (err error) {
 		// What the queue has given to a worker of another process it may not count.
 		if counted, err := s.total("Numbered", "total"); err != nil || counted < len(n.acked) {
 			return fmt.Errorf("%d of %d, %w", counted, len(n.acked), err)
 		}
-		logged, err = s.logged("custom_event")
-		return err
+		if logged, err = s.logged("custom_event"); err != nil {
+			return err
+		}
+		for id := range n.acked {
+			if countOf(logged[id], "stored") == 0 && time.Since(began) < patience {
+				return fmt.Errorf("%s is not", id)
+			}
+		}
+		return nil
 	})
 	found := tally{acked: len(n.acked)}
 	unknown := 0
