@@ -26,6 +26,7 @@ const recovery = 45 * time.Second
 // report is a line of what the test prints.
 type report struct {
 	fault   string
+	taken   time.Duration // from the fault, while it lasts, until others went on with all partitions; 0 if it is over at once
 	goesOn  time.Duration // from the fault, or its end, until all partitions went on
 	quiet   time.Duration // the longest time without an acknowledgement
 	refused int
@@ -55,60 +56,58 @@ func TestDistributedCrash(t *testing.T) {
 	faults := []struct {
 		name  string
 		limit time.Duration
-		do    func(t *testing.T) (since time.Time) // returns when processing has to go on from
+		do    func(t *testing.T, r *report) (since time.Time) // returns when processing has to go on from
 	}{
-		{"kill -9 of a worker", takeOver, func(*testing.T) time.Time {
+		{"kill -9 of a worker", takeOver, func(*testing.T, *report) time.Time {
 			worker.kill()
 			return time.Now()
 		}},
-		{"restart of that worker", recovery, func(*testing.T) time.Time {
+		{"restart of that worker", recovery, func(*testing.T, *report) time.Time {
 			worker.start()
 			return time.Now()
 		}},
-		{"kill -9 of a collector", takeOver, func(*testing.T) time.Time {
+		{"kill -9 of a collector", takeOver, func(*testing.T, *report) time.Time {
 			collector.kill()
 			defer collector.launch()
 			return time.Now()
 		}},
-		{"kill -9 of the api", recovery, func(*testing.T) time.Time {
+		{"kill -9 of the api", recovery, func(*testing.T, *report) time.Time {
 			c.api.kill()
 			c.api.start()
 			return time.Now()
 		}},
-		{"restart of the broker", recovery, func(t *testing.T) time.Time {
+		{"restart of the broker", recovery, func(t *testing.T, _ *report) time.Time {
 			restartBroker(t)
 			return time.Now()
 		}},
-		{"restart of the database", recovery, func(t *testing.T) time.Time {
+		{"restart of the database", recovery, func(t *testing.T, _ *report) time.Time {
 			restartDatabase(t)
 			return time.Now()
 		}},
-		{"a worker that stands still", recovery, func(*testing.T) time.Time {
+		{"a worker that stands still", recovery, func(_ *testing.T, r *report) time.Time {
 			since := time.Now()
 			worker.freeze()
-			took := c.goesOn(recovery, since)
-			t.Logf("others took over from the one that stands still after %.1f s", took.Seconds())
+			r.taken = c.goesOn(recovery, since)
 			if left := *pauseFor - time.Since(since); left > 0 {
 				<-time.After(left)
 			}
 			worker.command.Process.Signal(syscall.SIGCONT)
 			return time.Now()
 		}},
-		{"a cut of the network", recovery, func(t *testing.T) time.Time {
+		{"a cut of the network", recovery, func(t *testing.T, r *report) time.Time {
 			if network == nil {
 				missing(t, "needs root and ip of the package iproute2 to cut a network of its own")
 			}
 			since := time.Now()
 			network.cut()
-			took := c.goesOn(recovery, since)
-			t.Logf("others took over from those that are cut off after %.1f s", took.Seconds())
+			r.taken = c.goesOn(recovery, since)
 			if left := *cutFor - time.Since(since); left > 0 {
 				<-time.After(left)
 			}
 			network.heal()
 			return time.Now()
 		}},
-		{"SIGTERM of each, one after the other", recovery, func(t *testing.T) time.Time {
+		{"SIGTERM of each, one after the other", recovery, func(t *testing.T, _ *report) time.Time {
 			for _, s := range c.processes {
 				began := time.Now()
 				if err := s.stop(); err != nil {
@@ -133,7 +132,7 @@ func TestDistributedCrash(t *testing.T) {
 				n.quiet, n.refused = 0, 0
 				n.mu.Unlock()
 				r := report{fault: f.name}
-				since := f.do(t)
+				since := f.do(t, &r)
 				r.goesOn = c.goesOn(f.limit, since)
 				end()
 				r.quiet, r.refused = n.quiet, n.refused
@@ -146,9 +145,9 @@ func TestDistributedCrash(t *testing.T) {
 		}
 	}
 	var table strings.Builder
-	fmt.Fprintf(&table, "%-38s %8s %8s %8s %12s %6s %8s %12s\n", "fault", "goes on", "quiet", "refused", "acknowledged", "lost", "doubled", "out of order")
+	fmt.Fprintf(&table, "%-36s %9s %8s %8s %8s %12s %6s %8s %12s\n", "fault", "taken over", "goes on", "quiet", "refused", "acknowledged", "lost", "doubled", "out of order")
 	for _, r := range reports {
-		fmt.Fprintf(&table, "%-38s %6.1f s %6.1f s %8d %12d %6d %8d %12d\n", r.fault, r.goesOn.Seconds(), r.quiet.Seconds(), r.refused, r.acked, r.lost, r.doubled, r.unordered)
+		fmt.Fprintf(&table, "%-36s %8.1f s %6.1f s %6.1f s %8d %12d %6d %8d %12d\n", r.fault, r.taken.Seconds(), r.goesOn.Seconds(), r.quiet.Seconds(), r.refused, r.acked, r.lost, r.doubled, r.unordered)
 	}
 	t.Logf("%d faults:\n%s", len(reports), table.String())
 }
