@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -239,7 +237,7 @@ func (c *cluster) addAt(role, addr string, reach func(string) string) *serverPro
 	s := newServerAt(c.t, addr, "", env...)
 	s.name = fmt.Sprintf("%s %d", role, len(c.having(role))+1)
 	c.processes = append(c.processes, s)
-	if role == "api" && c.api == nil {
+	if strings.Contains(role, "api") && c.api == nil {
 		c.api = s
 	}
 	if role == "collector" {
@@ -277,17 +275,6 @@ func (c *cluster) stop() {
 			c.t.Errorf("%s ended with %v", s.name, err)
 		}
 	}
-}
-
-// sql runs a statement in the database.
-func (c *cluster) sql(ctx context.Context, statement string, arguments ...any) error {
-	conn, err := pgx.Connect(ctx, c.database)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, statement, arguments...)
-	return err
 }
 
 // goesOn waits until items are in the log, of every partition, that were received since,
@@ -334,8 +321,6 @@ func newPassage(t *testing.T, listen, target string) *passage {
 	t.Cleanup(p.close)
 	return p
 }
-
-func (p *passage) addr() string { return p.listen }
 
 func (p *passage) open() {
 	p.t.Helper()

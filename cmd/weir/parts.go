@@ -153,7 +153,7 @@ func (p *parts) openQueue(ctx context.Context, c *serveCommand, registry *promet
 	logger := p.logger.With("part", "queue")
 	if !c.onBroker() {
 		return sqlitequeue.Open(ctx, filepath.Join(c.Data, queueFolder), &sqlitequeue.Options{
-			Partitions: 2 * c.Partitions, MinFree: int64(c.MinFree), Logger: logger, Registerer: registry,
+			Partitions: 2 * c.Partitions, MaxBacklog: int64(c.MaxBacklog), MinFree: int64(c.MinFree), Logger: logger, Registerer: registry,
 		})
 	}
 	pool, err := pgxpool.New(ctx, c.State)
@@ -166,7 +166,7 @@ func (p *parts) openQueue(ctx context.Context, c *serveCommand, registry *promet
 		return nil, err
 	}
 	return rabbitqueue.Open(ctx, c.brokerURLs(), &rabbitqueue.Options{
-		Prefix: c.Namespace, Partitions: 2 * c.Partitions, Ledger: ledger, Logger: logger, Registerer: registry,
+		Prefix: c.Namespace, Partitions: 2 * c.Partitions, MaxBacklog: int64(c.MaxBacklog), Ledger: ledger, Logger: logger, Registerer: registry,
 	})
 }
 
