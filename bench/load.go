@@ -31,6 +31,7 @@ type load struct {
 	Time    time.Duration // stop after this
 	Run     int           // makes the ids of this load its own
 	Mix     bool          // people who come, come back, become known and buy, instead of single items
+	Lane    string
 }
 
 // result is what a load process prints, as JSON.
@@ -51,7 +52,7 @@ func (l load) start(ctx context.Context) (result, error) {
 		return result{}, err
 	}
 	command := exec.CommandContext(ctx, self, "load", "-addr", l.Addr, "-key", l.Key, "-batch", strconv.Itoa(l.Batch),
-		"-clients", strconv.Itoa(l.Clients), "-rate", strconv.Itoa(l.Rate), "-items", strconv.Itoa(l.Items), "-time", l.Time.String(), "-run", strconv.Itoa(l.Run), "-mix="+strconv.FormatBool(l.Mix))
+		"-clients", strconv.Itoa(l.Clients), "-rate", strconv.Itoa(l.Rate), "-items", strconv.Itoa(l.Items), "-time", l.Time.String(), "-run", strconv.Itoa(l.Run), "-mix="+strconv.FormatBool(l.Mix), "-lane", l.Lane)
 	command.Stderr = os.Stderr
 	out, err := command.Output()
 	if err != nil {
@@ -73,6 +74,7 @@ func loadProcess(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&l.Time, "time", time.Minute, "")
 	flags.IntVar(&l.Run, "run", 0, "")
 	flags.BoolVar(&l.Mix, "mix", false, "")
+	flags.StringVar(&l.Lane, "lane", "", "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -173,7 +175,7 @@ func requestTemplates(l load) ([][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		requests = append(requests, fmt.Appendf(nil, "POST /v1/items HTTP/1.1\r\nHost: weir\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", l.Key, len(body), body))
+		requests = append(requests, fmt.Appendf(nil, "POST /v1/items?lane=%s HTTP/1.1\r\nHost: weir\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", l.Lane, l.Key, len(body), body))
 	}
 	return requests, nil
 }

@@ -7,7 +7,7 @@
 // figures of one run. docs/performance.md says what they were and what bounds
 // them.
 //
-//	go run ./bench [-weir bin/weir] [-only memory,intake,pipeline,freshness,busy,questions,range,growth] [-events 10000000] [-people 200000] [-growth 20000000]
+//	go run ./bench [-weir bin/weir] [-only memory,intake,pipeline,freshness,busy,questions,range,spread,growth] [-events 10000000] [-people 200000] [-growth 20000000] [-backlog 1000000]
 package main
 
 import (
@@ -44,6 +44,7 @@ var sections = []struct {
 	{"busy", measureBusy},
 	{"questions", measureQuestions},
 	{"range", measureRange},
+	{"spread", measureSpread},
 	{"growth", measureGrowth},
 }
 
@@ -53,6 +54,7 @@ type options struct {
 	events  int
 	people  int
 	growth  int
+	backlog int
 	seconds time.Duration
 }
 
@@ -65,6 +67,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return collectorProcess(ctx)
 		case "clickhouse":
 			return clickhouseProcess(args[1:], os.Stdin, out)
+		case "chdbserver":
+			return chdbProcess(args[1:])
 		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -74,6 +78,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&o.events, "events", 10_000_000, "events that questions are asked over")
 	flags.IntVar(&o.people, "people", 200_000, "people whose events they are")
 	flags.IntVar(&o.growth, "growth", 0, "events up to which the cost of an item is followed, for example 20000000; 0: not at all")
+	flags.IntVar(&o.backlog, "backlog", 200_000, "items of history that wait before they are drained")
 	flags.DurationVar(&o.seconds, "time", 10*time.Second, "how long each load lasts")
 	if err := flags.Parse(args); err != nil {
 		return err

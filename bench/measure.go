@@ -94,22 +94,37 @@ func measurePipeline(ctx context.Context, o options, t *table) error {
 // is through: asked again and again beside it, it would be a part of what is measured,
 // and the greater, the more is stored.
 func (s *server) work(ctx context.Context, items, run, before int) (r result, elapsed time.Duration, err error) {
-	done, err := s.processed()
+	return through(ctx, s, []*server{s}, s, load{Items: items, Run: run}, before)
+}
+
+// through does so where one process takes items in, others work and one answers.
+func through(ctx context.Context, send *server, workers []*server, ask *server, l load, before int) (r result, elapsed time.Duration, err error) {
+	processed := func() (sum int, err error) {
+		for _, w := range workers {
+			n, err := w.processed()
+			if err != nil {
+				return 0, err
+			}
+			sum += n
+		}
+		return sum, nil
+	}
+	done, err := processed()
 	if err != nil {
 		return r, 0, err
 	}
-	r, err = load{Addr: s.addr, Key: secretKey, Batch: 50, Clients: 8, Items: items, Time: time.Hour, Run: run, Mix: true}.start(ctx)
-	if err != nil {
+	l.Addr, l.Key, l.Batch, l.Clients, l.Time, l.Mix = send.addr, secretKey, 50, 8, time.Hour, true
+	if r, err = l.start(ctx); err != nil {
 		return r, 0, err
 	}
 	for all := done + r.Accepted; done < all; {
 		time.Sleep(20 * time.Millisecond)
-		if done, err = s.processed(); err != nil {
+		if done, err = processed(); err != nil {
 			return r, 0, err
 		}
 	}
 	for {
-		n, err := s.total(ctx, "*", "")
+		n, err := ask.total(ctx, "*", "")
 		if err != nil {
 			return r, 0, err
 		}
@@ -210,7 +225,7 @@ func measureFreshness(ctx context.Context, o options, t *table) error {
 			return nil
 		default:
 		}
-		d, err := s.probe(ctx, n)
+		d, err := probe(ctx, s, s, n, 10*time.Millisecond)
 		if err != nil {
 			return err
 		}
@@ -219,15 +234,15 @@ func measureFreshness(ctx context.Context, o options, t *table) error {
 }
 
 // probe measures from the answer to one item until a question counts it.
-func (s *server) probe(ctx context.Context, n int) (time.Duration, error) {
+func probe(ctx context.Context, send, ask *server, n int, pause time.Duration) (time.Duration, error) {
 	body := fmt.Sprintf(`{"items":[{"kind":"custom_event","custom_event":{"external_id":"probe-%d","created_at":%q,"label":"Probe","properties":{"n":%d}},"user":{"external_id":"prober"}}]}`,
 		n, time.Now().UTC().Format(time.RFC3339Nano), n)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.addr+"/v1/items", bytes.NewReader([]byte(body)))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+send.addr+"/v1/items", bytes.NewReader([]byte(body)))
 	if err != nil {
 		return 0, err
 	}
 	request.Header.Set("Authorization", "Bearer "+secretKey)
-	response, err := s.client.Do(request)
+	response, err := send.client.Do(request)
 	if err != nil {
 		return 0, err
 	}
@@ -237,7 +252,7 @@ func (s *server) probe(ctx context.Context, n int) (time.Duration, error) {
 	}
 	start := time.Now()
 	for {
-		count, err := s.total(ctx, "Probe", fmt.Sprintf(`[{"property":"n","op":"eq","value":%d}]`, n))
+		count, err := ask.total(ctx, "Probe", fmt.Sprintf(`[{"property":"n","op":"eq","value":%d}]`, n))
 		if err != nil {
 			return 0, err
 		}
@@ -247,6 +262,6 @@ func (s *server) probe(ctx context.Context, n int) (time.Duration, error) {
 		if time.Since(start) > time.Minute {
 			return 0, fmt.Errorf("item %d is not counted after a minute", n)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }

@@ -58,7 +58,7 @@ func newMix(l load) (*mix, error) {
 			}
 		}
 		body = ids.ReplaceAll(body, fmt.Appendf(nil, `"${1}":"${2}%c0000000"`, marker))
-		m.requests = append(m.requests, fmt.Appendf(nil, "POST /v1/items HTTP/1.1\r\nHost: weir\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", l.Key, len(body), body))
+		m.requests = append(m.requests, fmt.Appendf(nil, "POST /v1/items?lane=%s HTTP/1.1\r\nHost: weir\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", l.Lane, l.Key, len(body), body))
 		m.events = append(m.events, events)
 		items = items[l.Batch:]
 	}

@@ -28,7 +28,7 @@ func converts(rules *Rules, kind weir.Kind, t *truth) bool {
 func (p *Pipeline) attribute(ctx context.Context, b *Batch) error {
 	touched := map[*person]bool{}
 	for _, k := range b.order {
-		if b.applies(k) {
+		if k.now != nil {
 			b.convert(k, touched)
 		}
 	}

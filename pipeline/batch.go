@@ -4,7 +4,6 @@ import (
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/frame"
-	"github.com/weirhq/weir/queue"
 	"github.com/weirhq/weir/state"
 )
 
@@ -20,8 +19,6 @@ type Batch struct {
 	Applied map[int]uint64
 	// AsOf is when the batch was received.
 	AsOf weir.Micros
-
-	deliveries []queue.Delivery // that it was made of; nil if it is of none
 
 	number   uint64 // of the state's commit
 	replayed bool   // from the archive, or no delivery at all: everything outside was done before

@@ -18,9 +18,6 @@ import (
 // stores, which write does.
 func (p *Pipeline) commit(ctx context.Context, b *Batch) error {
 	b.rows = p.rows(b)
-	if err := b.renew(); err != nil {
-		return err
-	}
 	// Whoever has the lock next must find what this batch has seen.
 	p.underway.add(b)
 	if err := b.tx.Commit(ctx, b.changes()); err != nil {
@@ -50,6 +47,12 @@ func (p *Pipeline) write(ctx context.Context, b *Batch) error {
 	}
 	if err := p.seen.Put(ctx, keys, before, entries); err != nil {
 		return fmt.Errorf("remember seen items: %w", err)
+	}
+	if b.replayed {
+		return nil
+	}
+	if err := p.seen.Release(ctx, b.Applied); err != nil {
+		return fmt.Errorf("let items go: %w", err)
 	}
 	return nil
 }

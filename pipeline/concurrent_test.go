@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/weirhq/weir/eventstore/clickstore/clicktest"
 	"github.com/weirhq/weir/state/pgstate/pgtest"
 )
 
@@ -21,8 +22,11 @@ func TestItemsOfSeveralUsersAtOnce(t *testing.T) {
 	reference.drain()
 	want := reference.truth()
 	for name, open := range map[string]func(t *testing.T) engines{
-		"embedded":   func(*testing.T) engines { return embedded },
-		"PostgreSQL": func(t *testing.T) engines { return engines{onPostgreSQL(pgtest.Server(t)), openEvents} },
+		"embedded": func(*testing.T) engines { return embedded },
+		"processes apart": func(t *testing.T) engines {
+			return engines{state: onPostgreSQL(pgtest.Server(t)), events: onClickHouse(clicktest.Server(t)), processes: partitions}
+		},
+		"PostgreSQL": func(t *testing.T) engines { return engines{state: onPostgreSQL(pgtest.Server(t)), events: openEvents} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 5 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive"
@@ -39,6 +40,9 @@ func (p *Pipeline) dedupe(ctx context.Context, b *Batch) error {
 	if err := p.claims.take(ctx, b, keys); err != nil {
 		return err
 	}
+	if err := p.claim(ctx, b); err != nil {
+		return err
+	}
 	entries, err := p.lookUp(ctx, keys)
 	if err != nil {
 		return err
@@ -49,6 +53,41 @@ func (p *Pipeline) dedupe(ctx context.Context, b *Batch) error {
 		}
 	}
 	return nil
+}
+
+// How long a batch waits for items that batches of other processes are at, and how often
+// it looks. The others need no longer than it takes to write a batch, unless one has died.
+const (
+	claimPatience = time.Second
+	claimPause    = 20 * time.Millisecond
+)
+
+// claim keeps other processes from the batch's items until its rows are written. Items
+// that are not to be had wait.
+func (p *Pipeline) claim(ctx context.Context, b *Batch) error {
+	if b.replayed || len(b.order) == 0 {
+		return nil
+	}
+	claims := make([]state.Claim, len(b.order))
+	for i, k := range b.order {
+		claims[i] = state.Claim{ItemKey: k.key, At: k.deliveries[len(k.deliveries)-1].Position}
+	}
+	for begun := p.options.Now(); ; {
+		busy, err := p.seen.Claim(ctx, claims)
+		if err != nil || len(busy) == 0 {
+			return err
+		}
+		if p.options.Now().Sub(begun) >= claimPatience {
+			contended := &contendedError{}
+			for _, key := range busy {
+				for _, e := range b.items[key].deliveries {
+					contended.positions = append(contended.positions, e.Position)
+				}
+			}
+			return contended
+		}
+		pause(ctx, claimPause)
+	}
 }
 
 // lookUp finds what was applied of items. What is underway comes first: a batch that
@@ -80,7 +119,11 @@ func (p *Pipeline) judge(ctx context.Context, k *known, before state.Entry) erro
 	if !k.merged || !k.stored {
 		return nil
 	}
-	return k.write()
+	var err error
+	if k.entry.Doc, err = k.doc.AppendBinary(nil); err != nil {
+		return fmt.Errorf("write versions of %s %s: %w", k.key.Kind, k.key.ID, err)
+	}
+	return nil
 }
 
 // recall reads the one content of an item that was applied so far. If the

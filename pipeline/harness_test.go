@@ -4,17 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/archive"
 	"github.com/weirhq/weir/archive/dirarchive"
 	"github.com/weirhq/weir/dump"
 	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/eventstore/clickstore"
 	"github.com/weirhq/weir/eventstore/duckstore"
 	"github.com/weirhq/weir/frame"
 	"github.com/weirhq/weir/identity"
@@ -51,6 +56,8 @@ type world struct {
 	wrap    func(*world) (queue.Queue, state.Store, eventstore.Store)
 	options pipeline.Options
 	turned  bool // the pipeline's consumers look at the last partition first
+	// processes is engines.processes.
+	processes int
 }
 
 type failer interface {
@@ -64,6 +71,9 @@ type failer interface {
 type engines struct {
 	state  func(t failer, dir string) state.Store
 	events func(t failer, dir string) eventstore.Store
+	// processes is how many work on the queue as if they were apart, with nothing in
+	// common but the stores; 0 is 1.
+	processes int
 }
 
 // embedded are the engines that the program brings along.
@@ -101,6 +111,28 @@ type dropping struct {
 
 func (d dropping) Close() error { return errors.Join(d.Store.Close(), d.drop()) }
 
+var namespaces atomic.Int64
+
+// onClickHouse opens event stores in databases of their own, which are dropped with them.
+func onClickHouse(url string) func(failer, string) eventstore.Store {
+	return func(t failer, _ string) eventstore.Store {
+		t.Helper()
+		prefix := fmt.Sprintf("story_%d_%d", os.Getpid(), namespaces.Add(1))
+		s, err := clickstore.Open(url, &clickstore.Options{Prefix: prefix})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return droppingEvents{s}
+	}
+}
+
+// droppingEvents is a store that is gone when it is closed.
+type droppingEvents struct{ eventstore.Store }
+
+func (d droppingEvents) Close() error {
+	return errors.Join(d.Drop(context.Background(), ws), d.Store.Close())
+}
+
 func openEvents(t failer, dir string) eventstore.Store {
 	t.Helper()
 	e, err := duckstore.Open(filepath.Join(dir, "events"), &duckstore.Options{Memory: 256 << 20})
@@ -130,7 +162,7 @@ func openWorld(t failer, dir string, with engines, cleanup func(func())) *world 
 			t.Errorf("close state: %v", err)
 		}
 	})
-	return &world{t: t, queue: q, archive: a, state: s, events: e, hub: live.NewHub(), options: pipeline.Options{Gather: -1}}
+	return &world{t: t, queue: q, archive: a, state: s, events: e, hub: live.NewHub(), options: pipeline.Options{Gather: -1, RetryAfter: 10 * time.Millisecond}, processes: max(with.processes, 1)}
 }
 
 // record is an item as the collector stores it.
@@ -184,8 +216,11 @@ func (w *world) deliver(records []weir.Record) {
 	}
 }
 
-func (w *world) pipeline() *pipeline.Pipeline {
-	q, s, e := w.queue, w.state, w.events
+func (w *world) pipeline() *pipeline.Pipeline { return w.process(w.queue) }
+
+// process is one of those that work on the queue.
+func (w *world) process(q queue.Queue) *pipeline.Pipeline {
+	s, e := w.state, w.events
 	if w.wrap != nil {
 		q, s, e = w.wrap(w)
 	}
@@ -201,16 +236,42 @@ func (w *world) drain() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	done := make(chan error, 1)
-	p := w.pipeline()
-	go func() { done <- p.Run(ctx) }()
+	var group errgroup.Group
+	for n := range w.processes {
+		q := w.queue
+		if w.processes > 1 {
+			q = sharedQueue{q, n, w.processes}
+		}
+		p := w.process(q)
+		group.Go(func() error { return p.Run(ctx) })
+	}
 	if !w.settled(ctx) {
 		w.t.Fatal("not drained in time")
 	}
 	cancel()
-	if err := <-done; err != nil {
+	if err := group.Wait(); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// sharedQueue gives a process every so manieth partition.
+type sharedQueue struct {
+	queue.Queue
+	process, processes int
+}
+
+func (q sharedQueue) Consume(ctx context.Context, partitions []int) (queue.Consumer, error) {
+	var mine []int
+	for _, p := range partitions {
+		if p%q.processes == q.process {
+			mine = append(mine, p)
+		}
+	}
+	if len(mine) == 0 {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return q.Queue.Consume(ctx, mine)
 }
 
 // settled waits until the queue is empty; it reports whether that was before ctx
@@ -219,12 +280,15 @@ func (w *world) settled(ctx context.Context) bool {
 	w.t.Helper()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
-	for ctx.Err() == nil {
-		lag, err := w.queue.Lag(context.Background())
-		if err != nil {
-			w.t.Fatal(err)
+	for quiet := 0; ctx.Err() == nil; {
+		if w.idle() {
+			quiet++
+		} else {
+			quiet = 0
 		}
-		if lag.Records == 0 {
+		// An item that waits for another goes from the queue to the outbox and back: one
+		// look at each may miss it.
+		if quiet == 1 && w.processes == 1 || quiet == 2 {
 			break
 		}
 		select {
@@ -233,6 +297,22 @@ func (w *world) settled(ctx context.Context) bool {
 		}
 	}
 	return ctx.Err() == nil
+}
+
+// idle reports whether nothing is in the queue, nor in the outbox to come again.
+func (w *world) idle() bool {
+	lag, err := w.queue.Lag(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if lag.Records > 0 || w.processes == 1 {
+		return lag.Records == 0
+	}
+	waiting, err := w.state.Outbox().Read(context.Background(), "pipeline.retry", 0, 1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(waiting) == 0
 }
 
 // ask counts an event; filters is JSON.

@@ -12,14 +12,15 @@ import (
 	"github.com/weirhq/weir/state"
 )
 
-// contendedError says that users of a batch are held by somebody else, and which
+// contendedError says that somebody else has users or items of a batch, and which
 // deliveries have to wait for that.
 type contendedError struct {
-	users     []state.Key
 	positions []weir.Position
 }
 
-func (e *contendedError) Error() string { return fmt.Sprintf("%d users are busy", len(e.users)) }
+func (e *contendedError) Error() string {
+	return fmt.Sprintf("%d items have to wait", len(e.positions))
+}
 
 // lock locks all users that the batch touches, and all that its edges touch, and
 // loads what is known of them. Who else is to be loaded is known only once the
@@ -126,14 +127,6 @@ func (b *Batch) needOf(k *known, need *state.Need) {
 			truths = append(truths, placeOf(e))
 		}
 	}
-	for _, t := range k.places() {
-		switch {
-		case t.session != "":
-			need.Sessions = append(need.Sessions, k.at(t.session))
-		default:
-			truths = append(truths, t)
-		}
-	}
 	for _, t := range truths {
 		if t == nil {
 			continue
@@ -178,7 +171,7 @@ func (p *Pipeline) begin(ctx context.Context, b *Batch, need state.Need) (err er
 		b.touched[key] = &person{Identity: i, was: i.Person}
 	}
 	if len(snapshot.Contended) > 0 {
-		return &contendedError{snapshot.Contended, b.involved(snapshot.Contended)}
+		return &contendedError{b.involved(snapshot.Contended)}
 	}
 	return nil
 }

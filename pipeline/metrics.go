@@ -11,7 +11,6 @@ type metrics struct {
 	dead     prometheus.Counter
 	waiting  prometheus.Counter
 	damaged  prometheus.Counter
-	moved    prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -24,10 +23,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		dead:     prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_pipeline_dead_items_total", Help: "Items set aside because their processing failed again and again."}),
 		waiting:  prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_pipeline_waiting_items_total", Help: "Items put off because their user was busy."}),
 		damaged:  prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_pipeline_damaged_frames_total", Help: "Frames lost to damaged bytes."}),
-		moved:    prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_pipeline_moved_batches_total", Help: "Batches applied again because another process was at one of their items."}),
 	}
 	if r != nil {
-		r.MustRegister(m.items, m.batches, m.seconds, m.lag, m.failures, m.dead, m.waiting, m.damaged, m.moved)
+		r.MustRegister(m.items, m.batches, m.seconds, m.lag, m.failures, m.dead, m.waiting, m.damaged)
 	}
 	return m
 }

@@ -21,8 +21,8 @@ type pace struct {
 // leastItems keeps what each batch costs apart from its items in proportion.
 const leastItems = 100
 
-func newPace(most int, target time.Duration) *pace {
-	return &pace{most: most, target: target, items: most}
+func newPace(first, most int, target time.Duration) *pace {
+	return &pace{most: most, target: target, items: first}
 }
 
 // limit is how many records the next batch may have.

@@ -9,7 +9,7 @@ import (
 )
 
 func TestPaceFollowsTheStores(t *testing.T) {
-	p := newPace(5000, time.Second)
+	p := newPace(5000, 5000, time.Second)
 	steps := []struct {
 		items int
 		took  time.Duration
@@ -37,7 +37,7 @@ func TestPaceFollowsTheStores(t *testing.T) {
 	if got := p.limit(); got != 5000 {
 		t.Errorf("a batch grows to %d, want 5000", got)
 	}
-	small := newPace(7, time.Second)
+	small := newPace(7, 7, time.Second)
 	small.took(7, time.Minute)
 	if got := small.limit(); got != 7 {
 		t.Errorf("a batch of at most 7 is cut to %d", got)

@@ -26,9 +26,9 @@ import (
 
 // Options are the settings of a Pipeline. The zero value works.
 type Options struct {
-	// Items bounds a micro-batch, in records; default 5,000, a tenth of it for
-	// history. A single larger frame is taken whole. Batches that take longer than a
-	// second, those of history longer than a fifth, are made smaller.
+	// Items bounds a micro-batch, in records; default 5,000. A single larger frame is
+	// taken whole. Batches that take longer than a second, those of history longer than
+	// 0.4 s, are made smaller.
 	Items int
 	// Gather is how long a batch that is not full waits for more; default 20 ms,
 	// negative for not at all.
@@ -101,8 +101,9 @@ func New(q queue.Queue, a archive.Archive, s state.Store, e eventstore.Store, hu
 		p.options.Logger = slog.New(slog.DiscardHandler)
 	}
 	p.paces = [2]*pace{
-		queue.Live:    newPace(p.options.Items, time.Second),
-		queue.History: newPace(max(p.options.Items/10, 1), time.Second/5),
+		queue.Live: newPace(p.options.Items, p.options.Items, time.Second),
+		// What is live waits for one batch of history at most: its steps, and its writing.
+		queue.History: newPace(max(p.options.Items/10, 1), p.options.Items, 400*time.Millisecond),
 	}
 	p.metrics = newMetrics(p.options.Registerer)
 	p.order = p.steps()
@@ -163,51 +164,31 @@ func (p *Pipeline) work(ctx context.Context, share share) {
 	}
 }
 
-// consume works through the queue until an error that wants a new consumer. What
-// another process came between is applied again here: delivered anew by the queue, it
-// would be counted among what no worker can process.
+// consume works through the queue until an error that wants a new consumer. Two
+// goroutines take turns: while the rows of a batch are being written, the steps
+// of the next one go on.
 func (p *Pipeline) consume(ctx context.Context, share share, wait *backoff) error {
 	consumer, err := p.queue.Consume(ctx, share.partitions)
 	if err != nil {
 		return fmt.Errorf("consume queue: %w", err)
 	}
 	defer consumer.Close()
-	for {
-		moved, err := p.overlap(ctx, consumer, share.lane, wait)
-		if !errors.Is(err, state.ErrMoved) {
-			return err
-		}
-		for _, deliveries := range moved {
-			if err := p.repeat(ctx, consumer, deliveries, share.lane); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// overlap works through the queue until an error. Two goroutines take turns: while the
-// rows of a batch are being written, the steps of the next one go on. moved are the
-// batches that were received and are not done with, in order.
-func (p *Pipeline) overlap(ctx context.Context, consumer queue.Consumer, lane queue.Lane, wait *backoff) (moved [][]queue.Delivery, err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	committed := make(chan *Batch)
 	ended := make(chan struct{}) // closed when nobody finishes batches any more
-	var failed, next []queue.Delivery
 	group.Go(func() error {
 		defer close(committed)
 		for {
-			deliveries, err := p.gather(ctx, consumer, lane)
+			deliveries, err := p.gather(ctx, consumer, share.lane)
 			if err != nil {
 				return err
 			}
-			next = deliveries
-			b, err := p.settle(ctx, deliveries, lane)
+			b, err := p.settle(ctx, deliveries, share.lane)
 			if err != nil {
 				return err
 			}
 			select {
 			case committed <- b:
-				next = nil
 			case <-ended:
 				p.underway.done(b)
 				return nil // the other goroutine says why
@@ -217,44 +198,16 @@ func (p *Pipeline) overlap(ctx context.Context, consumer queue.Consumer, lane qu
 	group.Go(func() error {
 		defer close(ended)
 		for b := range committed {
-			err := p.finish(ctx, consumer, b, lane)
-			p.underway.done(b) // also one that failed: it comes again
+			err := p.finish(ctx, consumer, b, share.lane)
+			p.underway.done(b) // also one that failed: it will be delivered again
 			if err != nil {
-				failed = b.deliveries
 				return err
 			}
 			wait.reset()
 		}
 		return nil
 	})
-	err = group.Wait()
-	for _, deliveries := range [][]queue.Delivery{failed, next} {
-		if len(deliveries) > 0 {
-			moved = append(moved, deliveries)
-		}
-	}
-	return moved, err
-}
-
-// repeat applies a batch anew until no other process comes between. Each time one does,
-// that one got on.
-func (p *Pipeline) repeat(ctx context.Context, consumer queue.Consumer, deliveries []queue.Delivery, lane queue.Lane) error {
-	for wait := newBackoff(); ; {
-		p.metrics.moved.Inc()
-		b, err := p.settle(ctx, deliveries, lane)
-		if err != nil {
-			return err
-		}
-		err = p.finish(ctx, consumer, b, lane)
-		p.underway.done(b)
-		if err == nil || !errors.Is(err, state.ErrMoved) {
-			return err
-		}
-		wait.sleep(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
+	return group.Wait()
 }
 
 // finish writes the rows of a committed batch, until they are written or ctx
@@ -338,7 +291,6 @@ func (p *Pipeline) settle(ctx context.Context, deliveries []queue.Delivery, lane
 	start := p.options.Now()
 	b, err := p.complete(ctx, func() *Batch { return p.batch(deliveries) }, p.order)
 	if err == nil {
-		b.deliveries = deliveries
 		p.paces[lane].took(len(b.Entries), p.options.Now().Sub(start))
 	}
 	return b, err

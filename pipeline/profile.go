@@ -29,7 +29,7 @@ func (p *Pipeline) profile(ctx context.Context, b *Batch) error {
 		return err
 	}
 	for _, k := range b.order {
-		if b.applies(k) && k.now.name != "" {
+		if k.now != nil && k.now.name != "" {
 			b.row(k)
 		}
 	}

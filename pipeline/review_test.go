@@ -84,6 +84,14 @@ func (s *slowSeen) Put(ctx context.Context, keys []state.ItemKey, before, entrie
 	return s.index().Put(ctx, keys, before, entries)
 }
 
+func (s *slowSeen) Claim(ctx context.Context, items []state.Claim) ([]state.ItemKey, error) {
+	return s.index().Claim(ctx, items)
+}
+
+func (s *slowSeen) Release(ctx context.Context, upTo map[int]uint64) error {
+	return s.index().Release(ctx, upTo)
+}
+
 func (s *slowSeen) index() state.Seen { return s.Store.Seen() }
 
 // A version that arrives while the one before it is being written replaces it,

@@ -16,6 +16,7 @@ import (
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/attribution"
 	"github.com/weirhq/weir/eventstore"
+	"github.com/weirhq/weir/eventstore/clickstore/clicktest"
 	"github.com/weirhq/weir/eventstore/storetest"
 	"github.com/weirhq/weir/item"
 	"github.com/weirhq/weir/order"
@@ -126,6 +127,11 @@ func TestOneTruth(t *testing.T) { checkOneTruth(t, *stories, embedded) }
 // The same truth on other engines: what is told there is held against the embedded ones.
 func TestOneTruthOnPostgreSQL(t *testing.T) {
 	checkOneTruth(t, max(*stories/10, 1), engines{state: onPostgreSQL(pgtest.Server(t)), events: openEvents})
+}
+
+// The same truth again by processes that have nothing in common but the stores.
+func TestOneTruthByProcessesApart(t *testing.T) {
+	checkOneTruth(t, max(*stories/10, 1), engines{state: onPostgreSQL(pgtest.Server(t)), events: onClickHouse(clicktest.Server(t)), processes: partitions})
 }
 
 func checkOneTruth(t *testing.T, checks int, with engines) {

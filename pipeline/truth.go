@@ -3,7 +3,6 @@ package pipeline
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -47,68 +46,6 @@ const (
 	docClient  = "\x00client"
 	docName    = "\x00name"
 )
-
-// docPlace begins the names of all places in sessions that the contents of an item ever
-// gave it. Who must apply a batch again finds there what it may have left behind where
-// another process has moved the item meanwhile.
-const docPlace = "\x00place\x00"
-
-// docAgain is a member that makes an entry differ from what it was: see renew.
-const docAgain = "\x00again"
-
-// place is what unplace goes by of a truth, as the name of a member of a document; "" if
-// there is none.
-func (t *truth) place() string {
-	switch {
-	case t.session != "":
-		return docPlace + "s" + t.session
-	case t.name == "":
-		return ""
-	case t.attends():
-		return fmt.Sprintf("%sa%d %s", docPlace, t.at, t.user)
-	}
-	return fmt.Sprintf("%sd%d %s", docPlace, t.at, t.user)
-}
-
-// placed reads such a name.
-func placed(name string) *truth {
-	name = strings.TrimPrefix(name, docPlace)
-	if session, ok := strings.CutPrefix(name, "s"); ok {
-		return &truth{session: session}
-	}
-	t := &truth{name: "an event"}
-	if name[0] == 'a' {
-		t.client = weir.ClientServer
-	}
-	at, user, _ := strings.Cut(name[1:], " ")
-	n, _ := strconv.ParseInt(at, 10, 64) // place has written it
-	t.at, t.user = weir.Micros(n), user
-	return t
-}
-
-// tell writes a truth and its place into the document.
-func (k *known) tell(t *truth, version weir.Micros, hash uint64) (written, changed bool) {
-	stamp, fields := t.said(version, hash)
-	written, changed = k.doc.Write(stamp, fields...)
-	if name := t.place(); name != "" {
-		noted, _ := k.doc.Write(weir.Stamp{}, weir.Property{Name: name, Value: weir.Text("")})
-		written = written || noted
-	}
-	return written, changed
-}
-
-// places are where the item has been, if it had several contents.
-func (k *known) places() (list []*truth) {
-	if !k.merged {
-		return nil
-	}
-	for _, p := range k.doc.Properties() {
-		if strings.HasPrefix(p.Name, docPlace) {
-			list = append(list, placed(p.Name))
-		}
-	}
-	return list
-}
 
 // truthOf reads the truth off one delivery.
 func (p *Pipeline) truthOf(i *weir.Item, client weir.Client, at weir.Micros) *truth {
@@ -171,9 +108,7 @@ func (p *Pipeline) fold(k *known, e *Entry, old func(*known) (*truth, error)) (w
 		if before.Position == e.Position {
 			status = weir.Stored // this very delivery, applied before a crash
 		}
-		// An item of several contents may have been left where it was by a batch that
-		// has to come again: see place.
-		if at < before.At || before.Position == e.Position && k.now == nil || before.Doc != nil && k.now == nil {
+		if at < before.At || before.Position == e.Position && k.now == nil {
 			return status, p.retell(k, e, at)
 		}
 		return status, nil
@@ -230,14 +165,16 @@ func (p *Pipeline) merge(k *known, e *Entry, now state.Entry, old func(*known) (
 			if err != nil {
 				return "", err
 			}
-			k.tell(first, before.Version, before.Hash)
+			stamp, fields := first.said(before.Version, before.Hash)
+			k.doc.Set(stamp, fields...)
 			k.merged = true
 		}
 	}
 	if k.was == nil && k.before.Position != 0 {
 		k.was = truthIn(k.doc, k.before.At)
 	}
-	written, changed := k.tell(p.truthOf(e.Item, e.Record.Client, now.At), now.Version, now.Hash)
+	stamp, fields := p.truthOf(e.Item, e.Record.Client, now.At).said(now.Version, now.Hash)
+	written, changed := k.doc.Write(stamp, fields...)
 	status := weir.Conflict
 	switch {
 	case now.Version > before.Version:
@@ -254,42 +191,6 @@ func (p *Pipeline) merge(k *known, e *Entry, now state.Entry, old func(*known) (
 	k.stored = k.stored || written || k.entry.Version != before.Version || k.entry.At != before.At || k.entry.Hash != before.Hash || before.Doc == nil
 	k.now = truthIn(k.doc, k.entry.At)
 	return status, nil
-}
-
-// applies reports whether the item is to be put where it belongs: also where it belongs
-// already, if the batch may have put it elsewhere. Else nothing is touched, since another
-// process may be moving it.
-func (b *Batch) applies(k *known) bool { return k.now != nil && (k.stored || b.again) }
-
-// renew makes entries differ of items that were put where they are already. Whoever is
-// moving one of them then knows that it has to look again.
-func (b *Batch) renew() error {
-	if !b.again || b.replayed {
-		return nil
-	}
-	for _, k := range b.order {
-		if k.now == nil || k.stored {
-			continue
-		}
-		if !k.merged {
-			k.tell(k.now, k.entry.Version, k.entry.Hash)
-			k.merged = true
-		}
-		k.doc.Set(weir.Stamp{At: weir.Micros(b.number)}, weir.Property{Name: docAgain, Value: weir.Num(float64(b.number))})
-		if err := k.write(); err != nil {
-			return err
-		}
-		k.stored = true
-	}
-	return nil
-}
-
-// write puts the document of versions into the entry.
-func (k *known) write() (err error) {
-	if k.entry.Doc, err = k.doc.AppendBinary(nil); err != nil {
-		return fmt.Errorf("write versions of %s %s: %w", k.key.Kind, k.key.ID, err)
-	}
-	return nil
 }
 
 // contentHash is of the bytes as sent: the same item sent again by the same

@@ -161,7 +161,7 @@ func (i *person) numbered() numbered { return numbered{i.Workspace, i.Number} }
 func (p *Pipeline) visit(ctx context.Context, b *Batch) error {
 	s := stirs{derived: map[*person]*stir{}, attended: map[*person]*stir{}}
 	for _, k := range b.order {
-		if b.applies(k) {
+		if k.now != nil {
 			b.place(k, s)
 		}
 	}
@@ -197,11 +197,6 @@ func (b *Batch) place(k *known, s stirs) {
 	if b.again { // the seen index does not say yet what the state has
 		for _, e := range k.deliveries {
 			b.unplace(k, placeOf(e), s)
-		}
-		for _, t := range k.places() { // another process may have moved the item meanwhile
-			if t.place() != now.place() {
-				b.unplace(k, t, s)
-			}
 		}
 	}
 	i := b.touched[k.at(now.user)]
@@ -264,7 +259,6 @@ func (b *Batch) unplace(k *known, was *truth, s stirs) {
 		if v := b.visits.byKey[k.at(was.session)]; v != nil && was.session != now.session {
 			v.changed = session.Remove(v.Session, point) || v.changed
 		}
-	case i == nil:
 	case was.name == "" || k.key.Kind == weir.KindPostview:
 	case was.attends():
 		stirOf(s.attended, i, was.at).remove(point)

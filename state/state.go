@@ -195,6 +195,15 @@ type Seen interface {
 	// they were when they were looked up; nil: whatever they were. A store that several
 	// processes share holds it against what they are: see ErrMoved.
 	Put(ctx context.Context, keys []ItemKey, before, entries []Entry) error
+	// Claim keeps other processes from the items until Release, from before they are
+	// looked up until what became of them is put: all of them, or none, and then it names
+	// those that another partition's batch has. A claim is its partition's: whoever works
+	// on a partition after a death has its claims. A store that one process has need not
+	// keep any.
+	Claim(ctx context.Context, items []Claim) (busy []ItemKey, err error)
+	// Release gives up the claims of deliveries up to and including a sequence number,
+	// for each partition named.
+	Release(ctx context.Context, upTo map[int]uint64) error
 }
 
 // ItemKey names an item: what dedupe compares.
@@ -202,6 +211,12 @@ type ItemKey struct {
 	Workspace weir.WorkspaceID
 	Kind      weir.Kind
 	ID        string
+}
+
+// Claim is an item, and a delivery of it.
+type Claim struct {
+	ItemKey
+	At weir.Position // one of its deliveries in the batch, the last of a partition
 }
 
 // Entry is what is remembered of an item: what it is after all deliveries.

@@ -46,7 +46,7 @@ func (g Grant) Allows(origin string) bool {
 
 // Authenticate finds what a key allows. The error is ErrUnknownKey if the key
 // never existed, was revoked, or has no workspace. The answer may be up to
-// Options.CacheFor old; see RevokeKey.
+// Options.CacheFor old, and Options.StaleFor while the store is away; see RevokeKey.
 func (d *Directory) Authenticate(ctx context.Context, text string) (Grant, error) {
 	if len(text) > maxKeyLength || !strings.HasPrefix(text, writePrefix) && !strings.HasPrefix(text, secretPrefix) {
 		return Grant{}, ErrUnknownKey
@@ -55,13 +55,11 @@ func (d *Directory) Authenticate(ctx context.Context, text string) (Grant, error
 	// look-up takes says nothing about the secrets that are there.
 	var space [maxKeyLength]byte // a conversion would allocate
 	sum := sha256.Sum256(space[:copy(space[:], text)])
-	if grant, found := d.keys.get(sum, d.now()); found {
-		if grant == nil {
-			return Grant{}, ErrUnknownKey
-		}
-		return d.permit(ctx, *grant)
+	grant, asked, fresh := d.keys.get(sum, d.now())
+	var err error
+	if !fresh {
+		grant, err = orStale(ctx, d, grant, asked, func(ctx context.Context) (*Grant, error) { return d.loadGrant(ctx, sum) })
 	}
-	grant, err := d.loadGrant(ctx, sum)
 	if err != nil {
 		return Grant{}, fmt.Errorf("authenticate: %w", err)
 	}
@@ -153,19 +151,16 @@ func (c *keyCache) init(maxAge time.Duration) {
 	c.known, c.unknown = map[[sha256.Size]byte]cached{}, map[[sha256.Size]byte]cached{}
 }
 
-// get finds an answer that is not too old: found and nil for a key known to be
-// unknown.
-func (c *keyCache) get(sum [sha256.Size]byte, now time.Time) (grant *Grant, found bool) {
+// get is an answer, nil for a key known to be unknown or if there is none, when it was
+// asked for, and whether it is not too old.
+func (c *keyCache) get(sum [sha256.Size]byte, now time.Time) (grant *Grant, asked time.Time, fresh bool) {
 	c.mu.RLock()
 	e, found := c.known[sum]
 	if !found {
 		e, found = c.unknown[sum]
 	}
 	c.mu.RUnlock()
-	if !found || now.Sub(e.asked) >= c.maxAge {
-		return nil, false
-	}
-	return e.grant, true
+	return e.grant, e.asked, found && now.Sub(e.asked) < c.maxAge
 }
 
 // now is the epoch of an answer that is about to be asked for.

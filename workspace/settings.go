@@ -231,9 +231,14 @@ func (d *Directory) Settings(ctx context.Context, ws weir.WorkspaceID) (Settings
 }
 
 func (d *Directory) sharedSettings(ctx context.Context, ws weir.WorkspaceID) (*Settings, error) {
-	if s := d.settings.get(ws, d.now()); s != nil {
-		return s, nil
+	remembered, asked, fresh := d.settings.get(ws, d.now())
+	if fresh {
+		return remembered, nil
 	}
+	return orStale(ctx, d, remembered, asked, func(ctx context.Context) (*Settings, error) { return d.loadSettings(ctx, ws) })
+}
+
+func (d *Directory) loadSettings(ctx context.Context, ws weir.WorkspaceID) (*Settings, error) {
 	results := d.reading.DoChan(string(ws), func() (any, error) {
 		// Others wait too: one who gives up must not fail them.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -361,15 +366,12 @@ func (c *settingsCache) init(maxAge time.Duration) {
 	c.maxAge, c.known = maxAge, map[weir.WorkspaceID]cachedSettings{}
 }
 
-// get is nil if there is none that is fresh enough.
-func (c *settingsCache) get(ws weir.WorkspaceID, now time.Time) *Settings {
+// get is what is remembered, or nil, when it was asked for, and whether it is not too old.
+func (c *settingsCache) get(ws weir.WorkspaceID, now time.Time) (s *Settings, asked time.Time, fresh bool) {
 	c.mu.RLock()
 	e := c.known[ws]
 	c.mu.RUnlock()
-	if now.Sub(e.asked) >= c.maxAge {
-		return nil
-	}
-	return e.settings
+	return e.settings, e.asked, e.settings != nil && now.Sub(e.asked) < c.maxAge
 }
 
 // put remembers settings that were asked for at an instant, unless newer ones

@@ -313,9 +313,32 @@ func TestSettingsAreRemembered(t *testing.T) {
 		if gap(there) != 15 || !orders(there) || reads != 1 {
 			t.Errorf("a change is not seen after CacheFor, or cost %d reads", reads)
 		}
+		// While the store is away, what is remembered goes on, and it is not asked each time.
 		failure := errors.New("the store is away")
-		store.Err = func(string, string) error { return failure }
+		asked := 0
+		store.Err = func(string, string) error { asked++; return failure }
 		time.Sleep(2 * time.Second)
+		for range 10 {
+			if gap(there) != 15 || !orders(there) {
+				t.Fatal("what is remembered does not go on")
+			}
+		}
+		if asked > 2 {
+			t.Errorf("the store that is away was asked %d times in a moment", asked)
+		}
+		if _, err := there.Authenticate(t.Context(), "wk_nobody_has_this_key"); !errors.Is(err, failure) {
+			t.Errorf("a key that nobody knows: %v", err)
+		}
+		store.Err = nil
+		if _, err := here.ChangeSettings(t.Context(), "shop", func(s *workspace.Settings) error { s.Sessions.GapMinutes = 20; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if gap(there) != 20 {
+			t.Error("the store is back, and is not asked")
+		}
+		store.Err = func(string, string) error { return failure }
+		time.Sleep(15 * time.Minute)
 		if _, err := there.Settings(t.Context(), "shop"); !errors.Is(err, failure) {
 			t.Errorf("got %v", err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,20 +20,10 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/weirhq/weir/eventstore/clickstore/chdbserver"
+	"github.com/weirhq/weir/eventstore/clickstore"
+	"github.com/weirhq/weir/eventstore/clickstore/clicktest"
 	"github.com/weirhq/weir/state/pgstate/pgtest"
 )
-
-// asClickHouse, in the environment, makes the test binary serve a folder with
-// ClickHouse's engine, which needs a process of its own.
-const asClickHouse = "WEIR_TEST_CHDB_FOLDER"
-
-func clickhouse(folder string) {
-	if err := chdbserver.Run(chdbserver.Library("../.."), folder, os.Stdin, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
 
 // missing skips a test for what is not there, or fails it where that is required.
 func missing(t *testing.T, what string) {
@@ -77,7 +68,8 @@ func newCluster(t *testing.T, env ...string) *cluster {
 	c.needBroker()
 	c.database = pgtest.Server(t)
 	t.Cleanup(c.dropDatabase)
-	c.events = startClickHouse(t)
+	c.events = clicktest.Server(t)
+	t.Cleanup(c.dropEvents)
 	c.archive = startBucket(t)
 	c.env = append([]string{
 		"AWS_ACCESS_KEY_ID=" + bucketKey, "AWS_SECRET_ACCESS_KEY=" + bucketPass,
@@ -145,24 +137,14 @@ func (c *cluster) dropDatabase() {
 	}
 }
 
-// startClickHouse is the address of a server for the test alone.
-func startClickHouse(t *testing.T) string {
-	t.Helper()
-	if chdbserver.Library("../..") == "" {
-		missing(t, "no ClickHouse: install its engine with make chdb")
+func (c *cluster) dropEvents() {
+	s, err := clickstore.Open(c.events, &clickstore.Options{Prefix: c.namespace})
+	if err == nil {
+		err = errors.Join(s.Drop(context.Background(), testWorkspace), s.Close())
 	}
-	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), asClickHouse+"="+t.TempDir())
-	url, stop, err := chdbserver.Start(command)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Errorf("take events away: %v", err)
 	}
-	t.Cleanup(func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return url
 }
 
 // startBucket is the address of an empty bucket, as --archive has it.

@@ -43,6 +43,7 @@ type commandLine struct {
 	Rebuild rebuildCommand `cmd:"" help:"Derive the state and the events again from the archive; the server must be stopped."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 	Import  importCommand  `cmd:"" help:"Import native items, or what Segment, Mixpanel, PostHog and Amplitude export."`
+	Health  healthCommand  `cmd:"" help:"Ask a running server whether it is ready; the exit code is 0 if it is."`
 }
 
 // terminal is where a command writes.

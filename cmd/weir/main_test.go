@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/weirhq/weir/eventstore/clickstore/clicktest"
 )
 
 // asWeir makes the test binary run as the program itself, in a process of its
@@ -28,12 +30,10 @@ const asWeir = "WEIR_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	switch {
-	case os.Getenv(asClickHouse) != "":
-		clickhouse(os.Getenv(asClickHouse))
 	case os.Getenv(asWeir) != "":
 		program()
-	default:
-		testscript.Main(m, map[string]func(){"weir": program})
+	case !clicktest.Serve():
+		testscript.Main(clicktest.Tests{M: m}, map[string]func(){"weir": program})
 	}
 }
 

@@ -103,9 +103,10 @@ func (p *parts) connect(c *serveCommand, registry *prometheus.Registry) error {
 	return err
 }
 
-// checks are what readiness depends on besides the queue.
+// checks say what works besides the queue. Intake goes on without the control plane: what
+// is remembered of keys goes on.
 func (p *parts) checks() []dashboard.Check {
-	return []dashboard.Check{{Name: "control", Run: func(ctx context.Context) error {
+	return []dashboard.Check{{Name: "control", Optional: true, Run: func(ctx context.Context) error {
 		_, err := p.directory.Workspaces(ctx)
 		return err
 	}}}
@@ -156,18 +157,18 @@ func (p *parts) openQueue(ctx context.Context, c *serveCommand, registry *promet
 			Partitions: 2 * c.Partitions, MaxBacklog: int64(c.MaxBacklog), MinFree: int64(c.MinFree), Logger: logger, Registerer: registry,
 		})
 	}
-	pool, err := pgxpool.New(ctx, c.State)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the ledger: %w", err)
+	o := &rabbitqueue.Options{Prefix: c.Namespace, Partitions: 2 * c.Partitions, MaxBacklog: int64(c.MaxBacklog), Logger: logger, Registerer: registry}
+	if p.does.worker || p.does.api { // a collector goes on without the database
+		pool, err := pgxpool.New(ctx, c.State)
+		if err != nil {
+			return nil, fmt.Errorf("connect to the ledger: %w", err)
+		}
+		p.closers = append(p.closers, closer(pool.Close))
+		if o.Ledger, err = pgledger.Open(ctx, pool, &pgledger.Options{Schema: c.Namespace + "_queue"}); err != nil {
+			return nil, err
+		}
 	}
-	p.closers = append(p.closers, closer(pool.Close))
-	ledger, err := pgledger.Open(ctx, pool, &pgledger.Options{Schema: c.Namespace + "_queue"})
-	if err != nil {
-		return nil, err
-	}
-	return rabbitqueue.Open(ctx, c.brokerURLs(), &rabbitqueue.Options{
-		Prefix: c.Namespace, Partitions: 2 * c.Partitions, MaxBacklog: int64(c.MaxBacklog), Ledger: ledger, Logger: logger, Registerer: registry,
-	})
+	return rabbitqueue.Open(ctx, c.brokerURLs(), o)
 }
 
 // closer closes what cannot fail at it.

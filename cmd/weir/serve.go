@@ -157,18 +157,18 @@ func (p *parts) serve(ctx context.Context, c *serveCommand, listener net.Listene
 	defer stopWorking()
 	group, ctx := errgroup.WithContext(ctx)
 
-	public := p.publicServer()
-	group.Go(func() error { return ignoreClosed(public.Serve(listener)) })
+	// Whoever finds the public address finds the other one too.
 	var admin *http.Server
 	if c.AdminListen != "" {
 		adminListener, err := net.Listen("tcp", c.AdminListen)
 		if err != nil {
-			listener.Close()
-			return errors.Join(fmt.Errorf("%w; choose another address with --admin-listen", err), group.Wait())
+			return fmt.Errorf("%w; choose another address with --admin-listen", err)
 		}
 		admin = adminServer(registry)
 		group.Go(func() error { return ignoreClosed(admin.Serve(adminListener)) })
 	}
+	public := p.publicServer()
+	group.Go(func() error { return ignoreClosed(public.Serve(listener)) })
 	worked := make(chan struct{})
 	group.Go(func() error {
 		defer close(worked)

@@ -79,6 +79,7 @@ type reader struct {
 	*workspace
 	*snapshot
 	settings settings
+	patient  bool // a statement takes as long as who is given its rows
 }
 
 // look begins to read.
@@ -96,16 +97,26 @@ func (w *workspace) look(ctx context.Context) (*reader, error) {
 		// Whoever has gone away needs no answer.
 		"cancel_http_readonly_queries_on_client_close": "1",
 	})
-	s, err := w.read(ctx, set)
+	var s *snapshot
+	err := w.store.bounded(ctx, func(ctx context.Context) (err error) {
+		s, err = w.read(ctx, set)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &reader{w, s, set}, nil
+	return &reader{workspace: w, snapshot: s, settings: set}, nil
 }
 
-// rows runs a statement and calls fn for each block of its answer.
+// query runs a statement and calls fn for each block of its answer.
 func (r *reader) query(ctx context.Context, statement string, into proto.Results, fn func() error) error {
-	return r.store.client.query(ctx, statement, r.settings, into, fn)
+	if r.patient {
+		r.settings["max_execution_time"] = "0"
+		return r.store.client.query(ctx, statement, r.settings, into, fn)
+	}
+	return r.store.bounded(ctx, func(ctx context.Context) error {
+		return r.store.client.query(ctx, statement, r.settings, into, fn)
+	})
 }
 
 // answer answers a plan of any kind.
@@ -180,6 +191,7 @@ func (s *Store) Visits(ctx context.Context, ws weir.WorkspaceID, fn func(eventst
 		if err != nil {
 			return err
 		}
+		r.patient = true
 		return r.visits(ctx, "1", " ORDER BY v.number", fn)
 	})
 }

@@ -1,6 +1,8 @@
 package clickstore_test
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -9,6 +11,7 @@ import (
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/eventstore/clickstore"
+	"github.com/weirhq/weir/eventstore/clickstore/clicktest"
 	"github.com/weirhq/weir/eventstore/storetest"
 	"github.com/weirhq/weir/query"
 )
@@ -28,13 +31,28 @@ func programsOrDefault() int {
 // prefixOf is a name for the databases of a test, which go with it.
 func prefixOf(t testing.TB) string {
 	t.Helper()
-	return fmt.Sprintf("weirtest%x", rand.Uint64())
+	prefix, address := fmt.Sprintf("weirtest%x", rand.Uint64()), clicktest.Server(t)
+	t.Cleanup(func() {
+		s, err := clickstore.Open(address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		names, err := s.Databases(context.Background(), prefix)
+		for _, name := range names {
+			err = errors.Join(err, s.Exec(context.Background(), "DROP DATABASE `"+name+"` SYNC", nil))
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return prefix
 }
 
 func open(t testing.TB, prefix string, o clickstore.Options) *clickstore.Store {
 	t.Helper()
 	o.Prefix = prefix
-	s, err := clickstore.Open(server(t), &o)
+	s, err := clickstore.Open(clicktest.Server(t), &o)
 	if err != nil {
 		t.Fatal(err)
 	}

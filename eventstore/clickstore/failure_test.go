@@ -8,12 +8,15 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/eventstore"
 	"github.com/weirhq/weir/eventstore/clickstore"
+	"github.com/weirhq/weir/eventstore/clickstore/clicktest"
 	"github.com/weirhq/weir/eventstore/storetest"
 )
 
@@ -29,7 +32,7 @@ type gate struct {
 
 func newGate(t *testing.T) *gate {
 	t.Helper()
-	target, err := url.Parse(server(t))
+	target, err := url.Parse(clicktest.Server(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,4 +385,44 @@ func TestDroppedByAnother(t *testing.T) {
 	write(t, "dropped", b, two, model)
 	write(t, "dropped", second(5, "anew"), one, model)
 	compare(t, "written by both", one, model, "dropped")
+}
+
+// A server that is gone without a word does not hold up who asked it for ever.
+func TestSilentServer(t *testing.T) {
+	g, options := newGate(t), clickstore.Options{Prefix: prefixOf(t), Timeout: 2 * time.Second}
+	s, err := clickstore.Open(g.address, &options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	write(t, "silent", first(), open(t, options.Prefix, clickstore.Options{}))
+	if _, err := s.Applied(t.Context(), "silent"); err != nil { // it has seen the tables
+		t.Fatal(err)
+	}
+	for what, call := range map[string]func() error{
+		"a write":    func() error { return s.Write(t.Context(), "silent", second(2, "second")) },
+		"a question": func() error { _, err := s.Ask(t.Context(), "silent", everything()); return err },
+	} {
+		over := make(chan struct{})
+		g.arm(1, func(_ func(http.ResponseWriter), w http.ResponseWriter) {
+			<-over
+			cut(w)
+		})
+		err := call()
+		close(over)
+		if !g.hit() || err == nil || !strings.Contains(err.Error(), "has not answered") {
+			t.Errorf("%s that nobody answers ends with %v", what, err)
+		}
+	}
+}
+
+// Numbers of commits are lower than versions of the clock: what was written by the one is
+// not gone on with by the other.
+func TestNumbersAfterTheClock(t *testing.T) {
+	s, b := open(t, prefixOf(t), clickstore.Options{}), first()
+	b.Commit = 0
+	write(t, "clock", b, s)
+	if err := s.Write(t.Context(), "clock", second(2, "second")); err == nil || !strings.Contains(err.Error(), "rebuild") {
+		t.Errorf("it was taken: %v", err)
+	}
 }

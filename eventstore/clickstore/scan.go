@@ -20,7 +20,7 @@ func (s *Store) Scan(ctx context.Context, ws weir.WorkspaceID, filter eventstore
 		if err != nil {
 			return err
 		}
-		r.settings["max_execution_time"] = "0" // it takes as long as fn does
+		r.patient = true
 		// The log may be larger than the memory.
 		r.settings["join_algorithm"] = "grace_hash"
 		return r.scan(ctx, filter, fn)

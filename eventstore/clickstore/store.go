@@ -33,7 +33,8 @@ type Options struct {
 	// this process, in bytes; default 2 GB, at least 128 MB. Half of a question's memory
 	// in the server is used before sorting and grouping go to its disk.
 	Memory int64
-	// Timeout is how long the server may work on one statement; default one minute.
+	// Timeout is how long the server may work on one statement of a question; default one
+	// minute. A little longer it may leave such a statement, or a batch, without an answer.
 	Timeout time.Duration
 	// Questions is how many may be computed at once, the others wait; default 4.
 	Questions int
@@ -190,6 +191,23 @@ func (s *Store) with(ctx context.Context, ws weir.WorkspaceID, doing string, fn 
 		return fmt.Errorf("%s %s: %w", doing, ws, err)
 	}
 	return nil
+}
+
+// patience is how much longer than Options.Timeout this process waits, as a part of it:
+// the server's own answer that it takes too long is the better one.
+const patience = 4
+
+// bounded runs fn, but not for ever: a server that is gone without a word does not end
+// what it was asked.
+func (s *Store) bounded(ctx context.Context, fn func(context.Context) error) error {
+	limit := s.options.Timeout + s.options.Timeout/patience
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := fn(within)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("ClickHouse has not answered for %s (%s)", limit, err.Error()) // ctx has not ended
+	}
+	return err
 }
 
 func (s *Store) enter(ws weir.WorkspaceID) (*workspace, error) {

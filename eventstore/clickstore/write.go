@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/ClickHouse/ch-go/proto"
 
@@ -15,8 +16,8 @@ import (
 
 // Write implements eventstore.Store.
 //
-// What the batch says of people, visits and identities is written first, then sessions of
-// rows that are there, and last, in one insert, the events, what becomes of replaced ones,
+// What the batch says of people, visits and identities, and of sessions of rows that are
+// there, is written first, and last, in one insert, the events, what becomes of replaced ones,
 // and how far all goes. Until then nobody sees the events nor the moves of identities.
 // After a failure at any point the batch is written again, by whoever has it then.
 func (s *Store) Write(ctx context.Context, ws weir.WorkspaceID, batch *eventstore.Batch) error {
@@ -25,7 +26,7 @@ func (s *Store) Write(ctx context.Context, ws weir.WorkspaceID, batch *eventstor
 	return s.with(ctx, ws, "write to", func(w *workspace) error {
 		w.writer.Lock()
 		defer w.writer.Unlock()
-		return w.write(ctx, batch)
+		return s.bounded(ctx, func(ctx context.Context) error { return w.write(ctx, batch) })
 	})
 }
 
@@ -41,16 +42,18 @@ func (w *workspace) write(ctx context.Context, batch *eventstore.Batch) error {
 			return err
 		}
 	}
+	if batch.Commit > 0 && batch.Commit < clockBegins && before.newest() >= clockBegins {
+		return errors.New("the workspace was written without numbers of commits, which would all be lower: rebuild it from the archive")
+	}
 	b := w.prepare(before, batch)
 	if b.empty() {
 		return nil
 	}
-	for _, step := range []func(context.Context, *rows) error{
-		w.writeSeen, w.writeIdentities, w.writePeople, w.writeVisits, w.writeLog, w.moveSessions, w.commit,
-	} {
-		if err := errors.Join(ctx.Err(), step(ctx, b)); err != nil {
-			return err
-		}
+	if err := w.writeRest(ctx, b); err != nil {
+		return err
+	}
+	if err := w.commit(ctx, b); err != nil {
+		return err
 	}
 	w.committed = b.version
 	m := w.store.metrics
@@ -59,6 +62,22 @@ func (w *workspace) write(ctx context.Context, batch *eventstore.Batch) error {
 	m.rows.WithLabelValues("log").Add(float64(len(b.log)))
 	m.rows.WithLabelValues("deleted").Add(float64(len(b.batch.Replaced)))
 	return nil
+}
+
+// clockBegins is below all versions that are of the clock, and above all numbers of commits.
+const clockBegins = 1_000_000_000_000_000
+
+// writeRest writes all but what commit does, each table by itself: most of the time is the
+// server's waiting for its disk.
+func (w *workspace) writeRest(ctx context.Context, b *rows) error {
+	steps := []func(context.Context, *rows) error{w.writeSeen, w.writeIdentities, w.writePeople, w.writeVisits, w.writeLog, w.moveSessions}
+	errs := make([]error, len(steps))
+	var wait sync.WaitGroup
+	for i, step := range steps {
+		wait.Go(func() { errs[i] = step(ctx, b) })
+	}
+	wait.Wait()
+	return errors.Join(errs...)
 }
 
 // rows is a batch as it is written: without what was written before.

@@ -45,7 +45,8 @@ func (s *sizes) estimate(frames int64) (records, bytes int64) {
 // are those that the broker has sent to other processes and that have no numbers
 // yet, Prefetch for each partition at most; counted twice, for a moment, are those
 // that come back from a lost consumer. A partition whose leader does not answer
-// the broker counts as empty there.
+// the broker counts as empty there. Without a ledger nothing has a number, and only what
+// waits at the broker is known.
 func (q *Queue) Lag(ctx context.Context) (queue.Lag, error) {
 	lag, _, err := q.measure(ctx)
 	if err != nil {
@@ -59,16 +60,15 @@ func (q *Queue) measure(ctx context.Context) (lag queue.Lag, dead int, err error
 		return lag, 0, err
 	}
 	defer q.calls.Done()
-	if q.opts.Ledger == nil {
-		return lag, 0, errNoLedger
-	}
 	depths, dead, err := q.depths(ctx)
 	if err != nil {
 		return lag, 0, err
 	}
-	positions, err := q.opts.Ledger.Positions(ctx, q.Partitions())
-	if err != nil {
-		return lag, 0, err
+	positions := make([]Position, q.Partitions())
+	if q.opts.Ledger != nil {
+		if positions, err = q.opts.Ledger.Positions(ctx, q.Partitions()); err != nil {
+			return lag, 0, err
+		}
 	}
 	frames := int64(0)
 	for p, at := range positions {

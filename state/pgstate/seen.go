@@ -179,6 +179,26 @@ func (x seen) overwrite(ctx context.Context, sorted []placed, entries []state.En
 	return x.store.exec(ctx, overwriteSeen, append([]any{hashes}, columns.arguments()...)...)
 }
 
+// isThere is nil if what is stored are these entries, of which some were there already:
+// they were put before, by somebody who did not hear so.
+func isThere(ctx context.Context, tx pgx.Tx, sorted []placed, entries []state.Entry) error {
+	stored := make([]state.Entry, len(entries))
+	if err := send(ctx, tx, lookingUp(sorted, stored)); err != nil {
+		return err
+	}
+	other := 0
+	for i, e := range entries {
+		s := stored[i]
+		if s.Position != e.Position || s.Version != e.Version || s.Hash != e.Hash || s.At != e.At || !bytes.Equal(s.Doc, e.Doc) {
+			other++
+		}
+	}
+	if other > 0 {
+		return fmt.Errorf("%d of %d items are not as they were: %w", other, len(entries), state.ErrMoved)
+	}
+	return nil
+}
+
 // replace puts entries in the place of those that are as they were, or of none: all of
 // them, or none.
 func (x seen) replace(ctx context.Context, sorted []placed, before, entries []state.Entry) error {
@@ -212,9 +232,9 @@ func (x seen) replace(ctx context.Context, sorted []placed, before, entries []st
 		if err := send(ctx, tx, batch); err != nil {
 			return err
 		}
-		if count != int64(len(sorted)) {
-			return fmt.Errorf("%d of %d items are as they were: %w", count, len(sorted), state.ErrMoved)
+		if count == int64(len(sorted)) {
+			return nil
 		}
-		return nil
+		return isThere(ctx, tx, sorted, entries)
 	})
 }

@@ -268,6 +268,12 @@ func (s *Seen) Put(ctx context.Context, keys []state.ItemKey, _, entries []state
 	return nil
 }
 
+// Claim implements state.Seen: no other process has the store.
+func (s *Seen) Claim(context.Context, []state.Claim) ([]state.ItemKey, error) { return nil, nil }
+
+// Release implements state.Seen.
+func (s *Seen) Release(context.Context, map[int]uint64) error { return nil }
+
 // room asks before a write, since Pebble ends the program when its log cannot
 // be written.
 func (s *Seen) room() error {

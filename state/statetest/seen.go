@@ -140,6 +140,9 @@ func testSeenByAnother(t *testing.T, f *fixture) {
 		t.Fatal(err)
 	}
 	equal(t, "in the end", f.lookup(keys), mine)
+	if err := f.store.Seen().Put(f.ctx(), keys, before, mine); err != nil {
+		t.Errorf("put again what was put: %v", err)
+	}
 	// Every part of an entry is looked at.
 	for _, change := range []func(*state.Entry){
 		func(e *state.Entry) { e.Position++ }, func(e *state.Entry) { e.Version++ }, func(e *state.Entry) { e.Hash++ },
@@ -182,4 +185,49 @@ func testCommits(t *testing.T, f *fixture) {
 	}
 	f.reopen()
 	next(f.store)
+}
+
+// testClaims: an item is one partition's until it is released, all of a call or none.
+func testClaims(t *testing.T, f *fixture) {
+	if f.harness.Second == nil {
+		t.Skip("the data belong to one process")
+	}
+	first, second := f.store.Seen(), f.harness.Second(t).Seen()
+	keys, _ := items(3)
+	claim := func(by state.Seen, partition int, seq uint64, want []state.ItemKey, of ...state.ItemKey) {
+		t.Helper()
+		var claims []state.Claim
+		for _, k := range of {
+			claims = append(claims, state.Claim{ItemKey: k, At: weir.At(partition, seq)})
+		}
+		busy, err := by.Claim(f.ctx(), claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "busy", busy, want)
+	}
+	release := func(by state.Seen, upTo map[int]uint64) {
+		t.Helper()
+		if err := by.Release(f.ctx(), upTo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claim(first, 1, 5, nil)
+	claim(first, 1, 5, nil, keys[0], keys[1])
+	claim(first, 1, 5, nil, keys[1], keys[0]) // again
+	claim(second, 2, 7, []state.ItemKey{keys[1]}, keys[1], keys[2])
+	claim(first, 1, 6, nil, keys[2]) // of which the second has got nothing
+	release(first, map[int]uint64{1: 5, 2: 100})
+	claim(second, 2, 7, nil, keys[1], keys[0])
+	claim(second, 2, 8, []state.ItemKey{keys[2]}, keys[2])
+	// The first dies, and the second takes its partition over: with what it has claimed.
+	claim(second, 1, 6, nil, keys[2])
+	release(second, map[int]uint64{1: 6})
+	claim(first, 3, 1, nil, keys[2])
+	// A later delivery in the same partition keeps an item for longer.
+	claim(second, 2, 9, nil, keys[1])
+	release(second, map[int]uint64{2: 8})
+	claim(first, 3, 2, []state.ItemKey{keys[1]}, keys[1])
+	release(second, map[int]uint64{2: 9})
+	claim(first, 3, 2, nil, keys[1])
 }

@@ -79,6 +79,7 @@ func Test(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"SeenKeysAreApart", testSeenKeysApart},
 		{"SeenByMany", testSeenByMany},
 		{"SeenByAnotherProcess", testSeenByAnother},
+		{"ClaimsKeepOthersAway", testClaims},
 		{"CommitsRise", testCommits},
 		{"OutboxKeepsOrder", testOutbox},
 		{"OutboxHasItsCause", testOutboxHasItsCause},

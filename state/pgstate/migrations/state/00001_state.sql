@@ -125,6 +125,17 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
+-- Items that batches are at, by the delivery that the batch has. What is lost of it when
+-- the database crashes was of transactions that are lost too, or of batches that will be
+-- told when they put what they have seen.
+CREATE UNLOGGED TABLE claims (
+    key       uuid    NOT NULL PRIMARY KEY,
+    partition integer NOT NULL,
+    seq       bigint  NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000);
+
+CREATE INDEX claims_by_delivery ON claims (partition, seq);
+
 -- Small notes of the pipeline. workspace 0 is that of notes without one.
 CREATE TABLE marks (
     workspace integer NOT NULL,
