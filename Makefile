@@ -60,7 +60,7 @@ test-services: build $(VERSITYGW) e2e/node_modules/.package-lock.json bench/chdb
 	@command -v chromium >/dev/null || { echo "Chromium is missing: install Debian's package chromium"; exit 1; }
 	npm --prefix sdk run test:browser
 	npm --prefix e2e test
-	go test -count=1 -timeout 20m -run 'Crash|Term|PowerLoss|FullDisk|Memory' -v ./cmd/weir
+	WEIR_TEST_SERVICES=required go test -count=1 -timeout 20m -run 'Crash|Term|PowerLoss|FullDisk|Memory|Distributed' -v ./cmd/weir
 	WEIR_TEST_SERVICES=required go test -count=1 ./queue/rabbitqueue/...
 
 .PHONY: lint

@@ -18,7 +18,9 @@ type contendedError struct {
 	positions []weir.Position
 }
 
-func (e *contendedError) Error() string { return fmt.Sprintf("%d items have to wait", len(e.positions)) }
+func (e *contendedError) Error() string {
+	return fmt.Sprintf("%d items have to wait", len(e.positions))
+}
 
 // lock locks all users that the batch touches, and all that its edges touch, and
 // loads what is known of them. Who else is to be loaded is known only once the

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,147 +28,6 @@ func seeded(t *testing.T) *rand.Rand {
 	}
 	t.Logf("seed %d", seed)
 	return rand.New(rand.NewPCG(seed, 1))
-}
-
-// numbered sends numbered items from several senders and remembers which were
-// acknowledged. What was not acknowledged is sent again, with the same ids.
-type numbered struct {
-	server  *serverProcess
-	senders int
-
-	mu      sync.Mutex
-	acked   map[string]bool
-	offered map[string]bool
-	refused int // requests answered 503
-	strange []string
-}
-
-const batchSize = 20
-
-func newNumbered(s *serverProcess, senders int) *numbered {
-	return &numbered{server: s, senders: senders, acked: map[string]bool{}, offered: map[string]bool{}}
-}
-
-// run sends until ctx ends.
-func (n *numbered) run(ctx context.Context, round int) {
-	var wait sync.WaitGroup
-	for sender := range n.senders {
-		wait.Go(func() {
-			for batch := 0; ctx.Err() == nil; {
-				ids := make([]string, batchSize)
-				for i := range ids {
-					ids[i] = fmt.Sprintf("n-%d-%d-%d", round, sender, batch*batchSize+i)
-				}
-				if n.post(ctx, ids) {
-					batch++
-				}
-			}
-		})
-	}
-	wait.Wait()
-}
-
-// batches sends some requests, one after the other, all of which must be
-// acknowledged.
-func (n *numbered) batches(t *testing.T, count int) {
-	t.Helper()
-	for batch := range count {
-		ids := make([]string, batchSize)
-		for i := range ids {
-			ids[i] = fmt.Sprintf("n-%d-%d", batch, i)
-		}
-		if !n.post(t.Context(), ids) {
-			t.Fatal("not acknowledged")
-		}
-	}
-}
-
-// post sends one request and reports whether it was acknowledged.
-func (n *numbered) post(ctx context.Context, ids []string) bool {
-	var items []string
-	for _, id := range ids {
-		items = append(items, fmt.Sprintf(`{"kind":"custom_event","custom_event":{"external_id":%q,"created_at":"2026-10-01T12:00:00Z","label":"Numbered"},"user":{"external_id":"user-%d"}}`, id, len(id)*7+int(id[len(id)-1])))
-	}
-	n.mu.Lock()
-	for _, id := range ids {
-		n.offered[id] = true
-	}
-	n.mu.Unlock()
-	request, err := http.NewRequestWithContext(ctx, "POST", n.server.url+"/v1/items", strings.NewReader(`{"items":[`+strings.Join(items, ",")+`]}`))
-	if err != nil {
-		panic(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+testWriteKey)
-	response, err := n.server.client.Do(request)
-	if err != nil {
-		return false
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	switch {
-	case err != nil:
-		return false
-	case response.StatusCode == http.StatusServiceUnavailable:
-		n.refused++
-		if response.Header.Get("Retry-After") == "" {
-			n.strange = append(n.strange, "503 without Retry-After")
-		}
-		return false
-	case response.StatusCode != http.StatusOK:
-		n.strange = append(n.strange, fmt.Sprintf("%s: %s", response.Status, text))
-		return false
-	}
-	for _, id := range ids {
-		n.acked[id] = true
-	}
-	return true
-}
-
-// verify waits until everything is processed and compares: every acknowledged
-// item is stored exactly once, in the log and in questions.
-func (n *numbered) verify(t *testing.T) {
-	t.Helper()
-	s := n.server
-	s.settled(2 * time.Minute)
-	logged, err := s.logged("custom_event")
-	if err != nil {
-		t.Fatal(err)
-	}
-	stored, doubled, lost, unknown := 0, 0, 0, 0
-	for id, statuses := range logged {
-		stored += min(statuses["stored"], 1)
-		if statuses["stored"] > 1 {
-			doubled++
-			t.Errorf("%s is stored %d times", id, statuses["stored"])
-		}
-		if !n.offered[id] {
-			unknown++
-		}
-	}
-	for id := range n.acked {
-		if logged[id]["stored"] == 0 {
-			lost++
-			if lost <= 5 {
-				t.Errorf("%s was acknowledged and is lost: %v", id, logged[id])
-			}
-		}
-	}
-	counted, err := s.total("Numbered", "total")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("acknowledged %d, stored %d, counted %d, lost %d, doubled %d, refused %d requests", len(n.acked), stored, counted, lost, doubled, n.refused)
-	if counted != stored {
-		t.Errorf("questions count %d events, the log has %d stored", counted, stored)
-	}
-	if lost > 0 || unknown > 0 || len(n.strange) > 0 {
-		t.Errorf("lost %d, unknown %d, strange answers %q", lost, unknown, n.strange)
-	}
-	if len(n.acked) == 0 {
-		t.Error("nothing was acknowledged: the test shows nothing")
-	}
 }
 
 func TestCrashLosesAndDoublesNothing(t *testing.T) {

@@ -170,9 +170,9 @@ func imported(t *testing.T, s *serverProcess, want int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, statuses := range logged {
-		if statuses["stored"] != 1 {
-			t.Fatalf("%s: %v", id, statuses)
+	for id, rows := range logged {
+		if countOf(rows, "stored") != 1 {
+			t.Fatalf("%s: %v", id, rows)
 		}
 	}
 	var answer struct{ Series []struct{ Values []int } }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +20,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/weirhq/weir/eventstore/clickstore/clicktest"
 )
 
 // asWeir makes the test binary run as the program itself, in a process of its
@@ -26,11 +29,12 @@ import (
 const asWeir = "WEIR_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asWeir) == "" {
-		testscript.Main(m, map[string]func(){"weir": program})
-		return
+	switch {
+	case os.Getenv(asWeir) != "":
+		program()
+	case !clicktest.Serve():
+		testscript.Main(clicktest.Tests{M: m}, map[string]func(){"weir": program})
 	}
-	program()
 }
 
 func program() {
@@ -49,10 +53,12 @@ const (
 // program under test, with its data in a directory that outlives it.
 type serverProcess struct {
 	t       testing.TB
+	name    string // in messages
 	addr    string
 	url     string
 	data    string
 	env     []string
+	through []string // the command that runs it, such as ip netns exec NAME; nil: none
 	command *exec.Cmd
 	log     *output
 	client  *http.Client
@@ -61,9 +67,14 @@ type serverProcess struct {
 // newServer prepares a server on free ports; start runs it.
 func newServer(t testing.TB, data string, env ...string) *serverProcess {
 	t.Helper()
-	addr := freeAddr(t)
+	return newServerAt(t, freeAddr(t), data, env...)
+}
+
+func newServerAt(t testing.TB, addr, data string, env ...string) *serverProcess {
+	t.Helper()
 	s := &serverProcess{
-		t: t, addr: addr, url: "http://" + addr, data: data,
+		name: "the server",
+		t:    t, addr: addr, url: "http://" + addr, data: data,
 		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
 	}
 	s.env = append(os.Environ(), asWeir+"=1", "WEIR_LISTEN="+addr, "WEIR_ADMIN_LISTEN=", "WEIR_DATA="+data,
@@ -72,7 +83,7 @@ func newServer(t testing.TB, data string, env ...string) *serverProcess {
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() && s.log != nil {
-			t.Logf("log of the server:\n%s", tail(s.output(), 8000))
+			t.Logf("log of %s:\n%s", s.name, tail(s.output(), 8000))
 		}
 	})
 	return s
@@ -93,18 +104,31 @@ func freeAddr(t testing.TB) string {
 // start runs the program and returns when it answers.
 func (s *serverProcess) start() {
 	s.t.Helper()
+	s.launch()
+	s.answers()
+}
+
+// launch runs the program.
+func (s *serverProcess) launch() {
+	s.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	arguments := append(slices.Clone(s.through), self, "serve")
 	s.log = &output{}
-	s.command = exec.Command(self, "serve")
+	s.command = exec.Command(arguments[0], arguments[1:]...)
 	s.command.Env = s.env
 	s.command.Stdout, s.command.Stderr = s.log, s.log
 	if err := s.command.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.eventually(30*time.Second, "the server answers", func() error {
+}
+
+// answers waits until the program answers.
+func (s *serverProcess) answers() {
+	s.t.Helper()
+	s.eventually(30*time.Second, s.name+" answers", func() error {
 		response, err := s.client.Get(s.url + "/healthz")
 		if err != nil {
 			return err
@@ -151,10 +175,15 @@ func (s *serverProcess) stop() error {
 	return err
 }
 
-// eventually tries until there is no error, and fails the test if that takes
-// too long.
 func (s *serverProcess) eventually(limit time.Duration, what string, try func() error) {
 	s.t.Helper()
+	eventually(s.t, limit, what, try)
+}
+
+// eventually tries until there is no error, and fails the test if that takes
+// too long.
+func eventually(t testing.TB, limit time.Duration, what string, try func() error) {
+	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	deadline := time.After(limit)
@@ -166,7 +195,7 @@ func (s *serverProcess) eventually(limit time.Duration, what string, try func() 
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			s.t.Fatalf("%s: not within %s: %v", what, limit, err)
+			t.Fatalf("%s: not within %s: %v", what, limit, err)
 		}
 	}
 }
@@ -241,32 +270,46 @@ func (s *serverProcess) total(event, measure string) (int, error) {
 	return int(answer.Series[0].Total), nil
 }
 
-// logged reads the whole log: how often each item id has each status.
-func (s *serverProcess) logged(kind string) (map[string]map[string]int, error) {
-	out := map[string]map[string]int{}
+// logRow is a line of the log.
+type logRow struct {
+	Position   string    `json:"position"`
+	Kind       string    `json:"kind"`
+	ItemID     string    `json:"item_id"`
+	UserID     string    `json:"user_id"`
+	Status     string    `json:"status"`
+	Message    string    `json:"message"`
+	ReceivedAt time.Time `json:"received_at"`
+}
+
+// logged reads the whole log of a kind of items: the rows of each item id.
+func (s *serverProcess) logged(kind string) (map[string][]logRow, error) {
+	out := map[string][]logRow{}
 	cursor := ""
 	for {
 		var page struct {
-			Items []struct {
-				ItemID string `json:"item_id"`
-				Status string `json:"status"`
-			}
-			Next string
+			Items []logRow
+			Next  string
 		}
 		if _, err := s.call("GET", "/api/v1/workspaces/"+testWorkspace+"/items?limit=500&kind="+kind+cursor, nil, &page); err != nil {
 			return nil, err
 		}
-		for _, i := range page.Items {
-			if out[i.ItemID] == nil {
-				out[i.ItemID] = map[string]int{}
-			}
-			out[i.ItemID][i.Status]++
+		for _, row := range page.Items {
+			out[row.ItemID] = append(out[row.ItemID], row)
 		}
 		if page.Next == "" {
 			return out, nil
 		}
 		cursor = "&cursor=" + page.Next
 	}
+}
+
+func countOf(rows []logRow, status string) (n int) {
+	for _, row := range rows {
+		if row.Status == status {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *serverProcess) dial() net.Conn {

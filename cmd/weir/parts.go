@@ -154,10 +154,10 @@ func (p *parts) openQueue(ctx context.Context, c *serveCommand, registry *promet
 	logger := p.logger.With("part", "queue")
 	if !c.onBroker() {
 		return sqlitequeue.Open(ctx, filepath.Join(c.Data, queueFolder), &sqlitequeue.Options{
-			Partitions: 2 * c.Partitions, MinFree: int64(c.MinFree), Logger: logger, Registerer: registry,
+			Partitions: 2 * c.Partitions, MaxBacklog: int64(c.MaxBacklog), MinFree: int64(c.MinFree), Logger: logger, Registerer: registry,
 		})
 	}
-	o := &rabbitqueue.Options{Prefix: c.Namespace, Partitions: 2 * c.Partitions, Logger: logger, Registerer: registry}
+	o := &rabbitqueue.Options{Prefix: c.Namespace, Partitions: 2 * c.Partitions, MaxBacklog: int64(c.MaxBacklog), Logger: logger, Registerer: registry}
 	if p.does.worker || p.does.api { // a collector goes on without the database
 		pool, err := pgxpool.New(ctx, c.State)
 		if err != nil {

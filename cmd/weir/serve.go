@@ -36,6 +36,7 @@ type serveCommand struct {
 	Role        []string `default:"all" env:"WEIR_ROLE" help:"Roles of this process: collector, worker, api."`
 	Partitions  int      `default:"16" env:"WEIR_PARTITIONS" help:"Queue partitions of each lane, live items and history; fixed after the first start."`
 	Memory      byteSize `default:"1GB" env:"WEIR_MEMORY" help:"Budget of the embedded engines."`
+	MaxBacklog  byteSize `default:"64GB" env:"WEIR_MAX_BACKLOG" help:"Size of what waits in the queue; intake stops above it. RabbitMQ fixes it when its queues are made."`
 	MinFree     byteSize `default:"1GB" env:"WEIR_MIN_FREE" help:"Room that must stay free on the disk; intake stops below it."`
 
 	addresses

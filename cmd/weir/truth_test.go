@@ -128,19 +128,27 @@ func TestRebuildOfAMadeUpHistoryIsEqual(t *testing.T) {
 // post sends items with a key; they are taken, whatever their verdicts.
 func (s *serverProcess) post(key, body string) {
 	s.t.Helper()
+	if err := s.send(key, body); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// send is post for goroutines.
+func (s *serverProcess) send(key, body string) error {
 	request, err := http.NewRequest(http.MethodPost, s.url+"/v1/items", strings.NewReader(body))
 	if err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+key)
 	response, err := s.client.Do(request)
 	if err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		s.t.Fatalf("%s for %s", response.Status, body)
+		return fmt.Errorf("%s for %s", response.Status, body)
 	}
+	return nil
 }
 
 // A store that is not what the archive says is found, and named.

@@ -26,19 +26,35 @@ const folder = "WEIR_TEST_CHDB_FOLDER"
 //
 //	func TestMain(m *testing.M) { clicktest.Main(m) }
 func Main(m *testing.M) {
-	if dir := os.Getenv(folder); dir != "" {
-		if err := chdbserver.Run(Library(), dir, os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	if !Serve() {
+		os.Exit(Tests{m}.Run())
 	}
-	code := m.Run()
+}
+
+// Serve serves, if this process was started to, and reports whether it was.
+func Serve() bool {
+	dir := os.Getenv(folder)
+	if dir == "" {
+		return false
+	}
+	if err := chdbserver.Run(Library(), dir, os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return true
+}
+
+// Tests are those of a package, with the end of the server after them.
+type Tests struct{ M *testing.M }
+
+// Run is that of testing.M.
+func (t Tests) Run() int {
+	code := t.M.Run()
 	if err := Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
 	}
-	os.Exit(code)
+	return code
 }
 
 // Library is where make chdb has put the engine; "" if it has not.
