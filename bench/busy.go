@@ -37,9 +37,6 @@ func measureBusy(ctx context.Context, o options, t *table) error {
 		return err
 	}
 	defer s.stop()
-	if err := s.observable(ctx); err != nil {
-		return err
-	}
 	total, run := 0, 10
 	for total < busyEvents {
 		run++
@@ -76,7 +73,8 @@ func measureBusy(ctx context.Context, o options, t *table) error {
 // asker asks a server questions none of which was asked before.
 type asker struct {
 	*server
-	until time.Time // when the range of the next question ends
+	probes int
+	until  time.Time // when the range of the next question ends
 }
 
 // pace is what a server does in a second.
@@ -152,17 +150,6 @@ func (s *server) clock() (end func() (pace, error), err error) {
 	}, nil
 }
 
-// observable waits until the metrics can be read: they have a listener of their own,
-// which may come a moment after the one that startServer waits for.
-func (s *server) observable(ctx context.Context) error {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		_, err := s.processed()
-		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
-			return err
-		}
-	}
-}
-
 // settle waits until the server has worked off all that it was sent.
 func (s *server) settle(ctx context.Context) error {
 	for last := -1; ; {
@@ -183,11 +170,16 @@ func (s *server) settle(ctx context.Context) error {
 }
 
 // rounds asks all questions once for warmth, and then seven times, and tells how long
-// each took. Between rounds it pauses, so that they meet what the server does now and
-// then besides.
+// each took. Before each round something is written, so that no answer is one that was
+// kept. Between rounds it pauses, so that they meet what the server does now and then
+// besides.
 func (a *asker) rounds(ctx context.Context, pause time.Duration) ([][]time.Duration, error) {
 	took := make([][]time.Duration, len(busyQuestions))
 	for round := range 1 + asked {
+		a.probes++
+		if _, err := probe(ctx, a.server, a.server, a.probes, 10*time.Millisecond); err != nil {
+			return nil, err
+		}
 		for i, q := range busyQuestions {
 			d, err := a.ask(ctx, q.question)
 			if err != nil {

@@ -163,7 +163,10 @@ func groupOf(text sql.NullString) query.Group {
 // first series, it returns what it has counted.
 func (t *trends) keep(ctx context.Context) (lead tally, err error) {
 	if len(t.Breakdowns) == 1 && addable(t.Series[0].Measure) {
-		counted, decided, err := t.keepByCells(ctx)
+		counted, decided, ok, err := t.keepByTraits(ctx)
+		if !ok && err == nil {
+			counted, decided, err = t.keepByCells(ctx)
+		}
 		if err != nil || decided {
 			return counted, err
 		}
