@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/weirhq/weir"
@@ -55,8 +57,9 @@ func (p *Pipeline) dedupe(ctx context.Context, b *Batch) error {
 	return nil
 }
 
-// How long a batch waits for items that batches of other processes are at, and how often
-// it looks. The others need no longer than it takes to write a batch, unless one has died.
+// How long a batch waits for items and users that batches of other processes are at, and
+// how often it looks. The others need no longer than it takes to write a batch, unless
+// one has died.
 const (
 	claimPatience = time.Second
 	claimPause    = 20 * time.Millisecond
@@ -65,28 +68,60 @@ const (
 // claim keeps other processes from the batch's items until its rows are written. Items
 // that are not to be had wait.
 func (p *Pipeline) claim(ctx context.Context, b *Batch) error {
-	if b.replayed || len(b.order) == 0 {
-		return nil
-	}
 	claims := make([]state.Claim, len(b.order))
 	for i, k := range b.order {
 		claims[i] = state.Claim{ItemKey: k.key, At: k.deliveries[len(k.deliveries)-1].Position}
 	}
-	for begun := p.options.Now(); ; {
-		busy, err := p.seen.Claim(ctx, claims)
-		if err != nil || len(busy) == 0 {
-			return err
+	busy, err := p.claimAll(ctx, b, claims)
+	if err != nil || len(busy) == 0 {
+		return err
+	}
+	contended := &contendedError{}
+	for _, key := range busy {
+		for _, e := range b.items[key].deliveries {
+			contended.positions = append(contended.positions, e.Position)
 		}
-		if p.options.Now().Sub(begun) >= claimPatience {
-			contended := &contendedError{}
-			for _, key := range busy {
-				for _, e := range b.items[key].deliveries {
-					contended.positions = append(contended.positions, e.Position)
-				}
-			}
-			return contended
+	}
+	return contended
+}
+
+// claimedUser is the kind of claims on users; no item has it.
+const claimedUser weir.Kind = "\x00user"
+
+// claimUsers keeps other processes from the batch's users until its rows are written:
+// rows of one user are written in the order of the commits. The users are locked, so
+// that whoever has a claim has committed, and waits for nobody.
+func (p *Pipeline) claimUsers(ctx context.Context, b *Batch) error {
+	if len(b.Applied) == 0 {
+		return nil // a review, which no partition would take over
+	}
+	partition := slices.Min(slices.Collect(maps.Keys(b.Applied)))
+	at := weir.At(partition, b.Applied[partition])
+	claims := make([]state.Claim, 0, len(b.touched))
+	for key := range b.touched {
+		claims = append(claims, state.Claim{ItemKey: state.ItemKey{Workspace: key.Workspace, Kind: claimedUser, ID: key.ID}, At: at})
+	}
+	busy, err := p.claimAll(ctx, b, claims)
+	if err != nil || len(busy) == 0 {
+		return err
+	}
+	users := make([]state.Key, len(busy))
+	for i, key := range busy {
+		users[i] = state.Key{Workspace: key.Workspace, ID: key.ID}
+	}
+	return &contendedError{b.involved(users)}
+}
+
+// claimAll claims, with patience, and names what is not to be had.
+func (p *Pipeline) claimAll(ctx context.Context, b *Batch, claims []state.Claim) (busy []state.ItemKey, err error) {
+	if b.replayed || len(claims) == 0 {
+		return nil, nil
+	}
+	for begun := p.options.Now(); ; pause(ctx, claimPause) {
+		busy, err = p.seen.Claim(ctx, claims)
+		if err != nil || len(busy) == 0 || p.options.Now().Sub(begun) >= claimPatience {
+			return busy, err
 		}
-		pause(ctx, claimPause)
 	}
 }
 

@@ -37,8 +37,11 @@ func (p *Pipeline) lock(ctx context.Context, b *Batch) error {
 			return err
 		}
 		missing, err := p.look(ctx, b, asked)
-		if err != nil || len(missing) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(missing) == 0 {
+			return p.claimUsers(ctx, b)
 		}
 		if err := b.tx.Rollback(); err != nil {
 			return fmt.Errorf("lock: %w", err)
