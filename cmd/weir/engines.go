@@ -56,7 +56,8 @@ func openDerived(ctx context.Context, at *stores, dir string, memory byteSize, l
 
 func openState(ctx context.Context, at *stores, dir string, memory byteSize, logger *slog.Logger, metrics prometheus.Registerer) (state.Store, error) {
 	if at.onDatabase() {
-		return pgstate.Open(ctx, &pgstate.Options{DSN: at.State, Schema: at.Namespace, Logger: logger, Metrics: metrics})
+		// Where the events are in the data directory, one process alone can have them.
+		return pgstate.Open(ctx, &pgstate.Options{DSN: at.State, Schema: at.Namespace, Alone: !at.onClickHouse(), Logger: logger, Metrics: metrics})
 	}
 	return sqlitestate.Open(filepath.Join(dir, "state"), &sqlitestate.Options{Memory: int64(memory) / 4, Logger: logger, Metrics: metrics})
 }

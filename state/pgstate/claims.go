@@ -30,7 +30,7 @@ var errBusy = errors.New("some items are claimed")
 
 // Claim claims items in a transaction of its own.
 func (x seen) Claim(ctx context.Context, items []state.Claim) (busy []state.ItemKey, err error) {
-	if len(items) == 0 {
+	if len(items) == 0 || x.store.alone {
 		return nil, nil
 	}
 	keys := make([]state.ItemKey, len(items))
@@ -83,6 +83,9 @@ func (x seen) Claim(ctx context.Context, items []state.Claim) (busy []state.Item
 
 // Release deletes claims.
 func (x seen) Release(ctx context.Context, upTo map[int]uint64) error {
+	if x.store.alone {
+		return nil
+	}
 	var partitions []int32
 	var numbers []int64
 	for partition, seq := range upTo {

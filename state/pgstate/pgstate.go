@@ -55,6 +55,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Metrics registers the store's metrics; nil registers none.
 	Metrics prometheus.Registerer
+	// Alone says that no other process works on the state: nothing need be claimed.
+	Alone bool
 	// LockWait is how long Begin waits for users whom somebody holds, before it goes
 	// on without them. Default 100 ms; negative: not at all.
 	LockWait time.Duration
@@ -119,6 +121,7 @@ type Store struct {
 	holds      holds
 	lockWait   time.Duration
 	holdExpiry time.Duration
+	alone      bool
 
 	closed  atomic.Bool
 	stop    context.CancelFunc
@@ -134,6 +137,7 @@ func Open(ctx context.Context, options *Options) (*Store, error) {
 		database:   database{schema: o.Schema, log: o.Logger},
 		metrics:    newMetrics(o.Metrics),
 		lockWait:   o.LockWait,
+		alone:      o.Alone,
 		holdExpiry: o.HoldExpiry,
 		known:      registry{numbers: map[string]int32{}, names: map[int32]string{}, written: map[int32]bool{}},
 		holds:      holds{mine: map[holder]bool{}, changed: make(chan struct{})},
