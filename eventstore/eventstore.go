@@ -82,7 +82,8 @@ type Batch struct {
 	// store of many rows than in one of few.
 	Moves []Move
 	// Sessions put event rows into another session: rows that are there, and those of
-	// Events, but not what comes later. They are applied in order.
+	// Events, but not what comes later. They are applied in order; batches that are about
+	// one identity are written in the order of their commits, also by several processes.
 	Sessions []SessionMove
 	// People replace the rows of the same number.
 	People []weir.Person
