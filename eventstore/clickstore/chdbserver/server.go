@@ -28,6 +28,10 @@ type Server struct {
 	folder string
 	last   atomic.Uint64 // number of the last request
 
+	// The library has been seen to stand still for ever when several connections were made
+	// or wrote at the same time: they take turns.
+	writing, connecting sync.Mutex
+
 	mu   sync.Mutex
 	idle map[string][]*chdb.Connection // by what was set on them
 }
@@ -109,7 +113,7 @@ func (s *Server) run(r *http.Request, parameters url.Values, statement string) (
 	}
 	tag := fmt.Sprintf("request %d", number)
 	if _, err := c.Query("SET log_comment = '" + tag + "'"); err != nil {
-		c.Close()
+		s.disconnect(c)
 		return nil, err
 	}
 	done := make(chan struct{})
@@ -121,11 +125,11 @@ func (s *Server) run(r *http.Request, parameters url.Values, statement string) (
 		case <-done:
 		}
 	})
-	answer, err := c.Run(statement, formatOf(parameters))
+	answer, err := s.turn(c, statement, formatOf(parameters))
 	close(done)
 	watch.Wait()
 	if err != nil || !reusable {
-		c.Close()
+		s.disconnect(c)
 		return answer, err
 	}
 	s.mu.Lock()
@@ -133,6 +137,29 @@ func (s *Server) run(r *http.Request, parameters url.Values, statement string) (
 	key := strings.Join(set, ";")
 	s.idle[key] = append(s.idle[key], c)
 	return answer, nil
+}
+
+var reads = regexp.MustCompile(`(?i)^\s*(SELECT|WITH|EXPLAIN|SHOW|\()`)
+
+// turn runs a statement; those that do not only read take turns.
+func (s *Server) turn(c *chdb.Connection, statement, format string) ([]byte, error) {
+	if !reads.MatchString(statement) {
+		s.writing.Lock()
+		defer s.writing.Unlock()
+	}
+	return c.Run(statement, format)
+}
+
+func (s *Server) connect() (*chdb.Connection, error) {
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
+	return s.engine.Connect()
+}
+
+func (s *Server) disconnect(c *chdb.Connection) {
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
+	c.Close()
 }
 
 func formatOf(parameters url.Values) string {
@@ -148,7 +175,7 @@ func (s *Server) kill(tag string) {
 	if err != nil {
 		return
 	}
-	defer c.Close()
+	defer s.disconnect(c)
 	_, _ = c.Query("KILL QUERY WHERE Settings['log_comment'] = '" + tag + "' ASYNC") // it may be over already
 }
 
@@ -163,13 +190,13 @@ func (s *Server) connection(set []string) (*chdb.Connection, error) {
 		return c, nil
 	}
 	s.mu.Unlock()
-	c, err := s.engine.Connect()
+	c, err := s.connect()
 	if err != nil {
 		return nil, err
 	}
 	for _, statement := range set {
 		if _, err := c.Query(statement); err != nil {
-			c.Close()
+			s.disconnect(c)
 			return nil, err
 		}
 	}
