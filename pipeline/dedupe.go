@@ -95,10 +95,23 @@ func (p *Pipeline) claimUsers(ctx context.Context, b *Batch) error {
 	if len(b.Applied) == 0 {
 		return nil // a review, which no partition would take over
 	}
-	partition := slices.Min(slices.Collect(maps.Keys(b.Applied)))
-	at := weir.At(partition, b.Applied[partition])
+	// Whoever takes over a partition gets its users: each is claimed for a delivery of its
+	// own. Others, whom edges lead to, for any.
+	first := slices.Min(slices.Collect(maps.Keys(b.Applied)))
+	own := make(map[state.Key]weir.Position, len(b.touched))
+	for _, e := range b.Entries {
+		if e.Live() {
+			for _, id := range e.users() {
+				own[e.key(id)] = e.Position
+			}
+		}
+	}
 	claims := make([]state.Claim, 0, len(b.touched))
 	for key := range b.touched {
+		at, delivered := own[key]
+		if !delivered {
+			at = weir.At(first, b.Applied[first])
+		}
 		claims = append(claims, state.Claim{ItemKey: state.ItemKey{Workspace: key.Workspace, Kind: claimedUser, ID: key.ID}, At: at})
 	}
 	busy, err := p.claimAll(ctx, b, claims)

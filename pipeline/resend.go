@@ -42,9 +42,13 @@ func (p *Pipeline) wakeResend() {
 // resend puts items that wait for busy users into the queue again, until ctx ends.
 func (p *Pipeline) resend(ctx context.Context) {
 	p.wakeResend() // what a worker before this one put off
+	// What another process has put off is looked for now and then: it may have died.
+	others := time.NewTicker(2 * p.options.RetryAfter)
+	defer others.Stop()
 	for {
 		select {
 		case <-p.waits:
+		case <-others.C:
 		case <-ctx.Done():
 			return
 		}

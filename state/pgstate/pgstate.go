@@ -69,7 +69,8 @@ type Options struct {
 	// has; Begin fails then, and may be repeated. Default 5 s.
 	LockTimeout time.Duration
 	// IdleTimeout is how long a transaction may be open with nothing to do before the
-	// database ends it: then its worker counts as dead. Default 30 s.
+	// database ends it: then its worker counts as dead, and others may have its users.
+	// Default 10 s.
 	IdleTimeout time.Duration
 }
 
@@ -102,7 +103,7 @@ func (o *Options) withDefaults() Options {
 		out.LockTimeout = 5 * time.Second
 	}
 	if out.IdleTimeout == 0 {
-		out.IdleTimeout = 30 * time.Second
+		out.IdleTimeout = 10 * time.Second
 	}
 	return out
 }
