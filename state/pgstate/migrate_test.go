@@ -85,7 +85,7 @@ func TestConnectionsAreDurable(t *testing.T) {
 	s := open(t, options)
 	for name, want := range map[string]string{
 		"synchronous_commit": "on", "default_transaction_isolation": "read committed", "statement_timeout": "30s", "lock_timeout": "5s",
-		"idle_in_transaction_session_timeout": "30s",
+		"idle_in_transaction_session_timeout": "10s",
 	} {
 		var got string
 		if err := s.transactions.QueryRow(t.Context(), "SELECT current_setting($1)", name).Scan(&got); err != nil || got != want {
