@@ -304,7 +304,7 @@ func TestLargeIndex(t *testing.T) {
 // TestManyObjects has more batches than a listing or a deletion takes at a time.
 func TestManyObjects(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes some seconds")
+		t.Skip("writes 1,120 objects, which takes some seconds: not with -short")
 	}
 	const n, partitions = 160, 7 // 1120 batches
 	opts := onServer(t)

@@ -32,7 +32,7 @@ func seeded(t *testing.T) *rand.Rand {
 
 func TestCrashLosesAndDoublesNothing(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a minute")
+		t.Skip("takes a minute: not with -short; make test-services runs it")
 	}
 	random := seeded(t)
 	s := newServer(t, t.TempDir())
@@ -154,7 +154,7 @@ func (s *serverProcess) freeze() {
 
 func TestPowerLossLosesAndDoublesNothing(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a minute")
+		t.Skip("takes a minute: not with -short; make test-services runs it")
 	}
 	random := seeded(t)
 	mount, remount := disk(t, 4096)

@@ -34,7 +34,7 @@ func (r *reader) trends(ctx context.Context, plan *query.Plan) (*query.Answer, e
 			if err != nil {
 				return nil, fmt.Errorf("series %q: %w", t.Series[i].Name, err)
 			}
-			counted.tell(assembler, i, previous)
+			counted.Tell(assembler, i, previous)
 		}
 	}
 	return assembler.Answer()
@@ -137,7 +137,7 @@ func (q *series) from() string {
 }
 
 // count counts the series.
-func (q *series) count(ctx context.Context) (tally, error) {
+func (q *series) count(ctx context.Context) (query.Tally, error) {
 	_, percentile := q.Measure.Quantile()
 	switch {
 	case q.Measure == query.PerUser:

@@ -77,7 +77,7 @@ func floorDiv(a, b int64) (quotient, rest int64) {
 }
 
 // countIn adds the events of a code to parts, one for each slot between edges.
-func (q *quarters) countIn(code uint32, edges []weir.Micros, into parts) {
+func (q *quarters) countIn(code uint32, edges []weir.Micros, into query.Parts) {
 	finder := query.NewFinder(edges)
 	from, _ := floorDiv(int64(edges[0]), oneDay)
 	to, _ := floorDiv(int64(edges[len(edges)-1])-1, oneDay)
@@ -91,7 +91,7 @@ func (q *quarters) countIn(code uint32, edges []weir.Micros, into parts) {
 				continue
 			}
 			if slot := finder.Of(weir.Micros(day*oneDay + int64(i)*quarterHour)); slot >= 0 {
-				into[slot].add(query.Total, part{float64(n), int64(n)})
+				into[slot].Add(query.Total, query.Part{X: float64(n), N: int64(n)})
 			}
 		}
 	}
@@ -138,7 +138,7 @@ func (w *workspace) fromQuarters(plan *query.Plan) (*query.Answer, error) {
 			if err != nil {
 				return nil, err
 			}
-			counted.tell(assembler, i, n == 1)
+			counted.Tell(assembler, i, n == 1)
 		}
 	}
 	answer, err := assembler.Answer()
@@ -149,19 +149,19 @@ func (w *workspace) fromQuarters(plan *query.Plan) (*query.Answer, error) {
 }
 
 // count has the events of a series in its slots, if there are any.
-func (c *catalogue) count(q *series) map[query.Groups]parts {
+func (c *catalogue) count(q *series) map[query.Groups]query.Parts {
 	codes, every := (&compiler{catalogue: c}).codes(q.Events)
 	if every {
 		codes = []uint32{0}
 	}
-	all := make(parts, q.slots.Count())
+	all := make(query.Parts, q.slots.Count())
 	for _, code := range codes {
 		c.quarters.countIn(code, q.slots.Edges, all)
 	}
-	if all.total(query.Total).n == 0 {
+	if all.Total(query.Total).N == 0 {
 		return nil
 	}
-	return map[query.Groups]parts{{}: all}
+	return map[query.Groups]query.Parts{{}: all}
 }
 
 // readQuarters counts the rows of the file.

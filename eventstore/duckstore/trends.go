@@ -32,7 +32,7 @@ func (r *reader) trends(ctx context.Context, plan *query.Plan) (*query.Answer, e
 					return nil, fmt.Errorf("series %q: %w", t.Series[i].Name, err)
 				}
 			}
-			counted.tell(assembler, i, previous)
+			counted.Tell(assembler, i, previous)
 		}
 	}
 	return assembler.Answer()
@@ -46,7 +46,7 @@ type trends struct {
 }
 
 // count measures one series in one period.
-func (t *trends) count(ctx context.Context, index int, previous bool) (tally, error) {
+func (t *trends) count(ctx context.Context, index int, previous bool) (query.Tally, error) {
 	dims := make([]int, len(t.Breakdowns))
 	for i := range dims {
 		dims[i] = i

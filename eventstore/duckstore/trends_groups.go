@@ -161,7 +161,7 @@ func groupOf(text sql.NullString) query.Group {
 
 // keep finds the kept values of each breakdown. If that was the work of counting the
 // first series, it returns what it has counted.
-func (t *trends) keep(ctx context.Context) (lead tally, err error) {
+func (t *trends) keep(ctx context.Context) (lead query.Tally, err error) {
 	if len(t.Breakdowns) == 1 && addable(t.Series[0].Measure) {
 		counted, decided, ok, err := t.keepByTraits(ctx)
 		if !ok && err == nil {
@@ -190,7 +190,7 @@ const order = "ORDER BY total DESC NULLS LAST, grp ASC NULLS LAST"
 // keepByCells counts the first series by groups and buckets, and the buckets of the
 // highest groups, in one statement. decided says that what is kept follows from this
 // series alone; else lead is what it counts, or nil if it cannot be known yet.
-func (t *trends) keepByCells(ctx context.Context) (lead tally, decided bool, err error) {
+func (t *trends) keepByCells(ctx context.Context) (lead query.Tally, decided bool, err error) {
 	q := t.compile(0, false, &arguments{}, 0)
 	limit := t.Breakdowns[0].Limit
 	if q == nil {
@@ -207,13 +207,13 @@ func (t *trends) keepByCells(ctx context.Context) (lead tally, decided bool, err
 		" top AS (SELECT g0, %s total, %s grp, true found FROM cells GROUP BY g0 %s LIMIT %d)"+
 		" SELECT top.grp, coalesce(top.found, false) f, cells.b, %s, sum(cells.n)::BIGINT FROM cells LEFT JOIN top ON cells.g0 IS NOT DISTINCT FROM top.g0 GROUP BY ALL",
 		q.in(), q.bucket, q.aggregates(), q.from(), total, q.groups[0].expr.text("g0"), order, limit+1, x)
-	all := map[query.Groups]parts{}
+	all := map[query.Groups]query.Parts{}
 	var group sql.NullString
 	var found bool
 	var bucket int
-	var p part
+	var p query.Part
 	err = q.rows(ctx, text, *q.args, func(rows *sql.Rows) error {
-		if err := rows.Scan(&group, &found, &bucket, &p.x, &p.n); err != nil {
+		if err := rows.Scan(&group, &found, &bucket, &p.X, &p.N); err != nil {
 			return err
 		}
 		g := query.Groups{query.Others}
@@ -221,9 +221,9 @@ func (t *trends) keepByCells(ctx context.Context) (lead tally, decided bool, err
 			g[0] = groupOf(group)
 		}
 		if all[g] == nil {
-			all[g] = make(parts, q.slots.Count())
+			all[g] = make(query.Parts, q.slots.Count())
 		}
-		all[g][bucket].add(q.Measure, p)
+		all[g][bucket].Add(q.Measure, p)
 		return nil
 	})
 	if err != nil {
@@ -234,14 +234,14 @@ func (t *trends) keepByCells(ctx context.Context) (lead tally, decided bool, err
 
 // leading says what of the first series' cells can be used: the highest groups, one
 // more than the limit if there are so many, and the rest.
-func (t *trends) leading(q *series, all map[query.Groups]parts) (lead tally, decided bool, err error) {
+func (t *trends) leading(q *series, all map[query.Groups]query.Parts) (lead query.Tally, decided bool, err error) {
 	limit := t.Breakdowns[0].Limit
 	groups := make([]query.Groups, 0, limit+1)
 	totals := map[query.Groups]query.Real{}
 	for g, by := range all {
 		if g[0] != query.Others {
 			groups = append(groups, g)
-			totals[g] = by.total(q.Measure).value(q.Measure)
+			totals[g] = by.Total(q.Measure).Value(q.Measure)
 		}
 	}
 	slices.SortFunc(groups, func(x, y query.Groups) int {
@@ -263,10 +263,10 @@ func (t *trends) leading(q *series, all map[query.Groups]parts) (lead tally, dec
 	t.kept = []keptValues{{groups: firstGroups(groups[:limit])}}
 	others := query.Groups{query.Others}
 	if all[others] == nil {
-		all[others] = make(parts, q.slots.Count())
+		all[others] = make(query.Parts, q.slots.Count())
 	}
 	for b, p := range all[last] {
-		all[others][b].add(q.Measure, p)
+		all[others][b].Add(q.Measure, p)
 	}
 	delete(all, last)
 	lead, err = q.tallyOf(all)

@@ -13,7 +13,7 @@ import (
 // keepByTraits counts events by a property of the person, in the engine's threads: a
 // person has one value, so that a look into an array takes the place of two joins and of
 // grouping texts. Without ok the question is none that it can answer.
-func (t *trends) keepByTraits(ctx context.Context) (lead tally, decided, ok bool, err error) {
+func (t *trends) keepByTraits(ctx context.Context) (lead query.Tally, decided, ok bool, err error) {
 	if len(t.Series) != 1 || t.Visits || t.Series[0].Measure != query.Total || t.Breakdowns[0].By.On != query.OnUser {
 		return nil, false, false, nil
 	}
@@ -23,7 +23,7 @@ func (t *trends) keepByTraits(ctx context.Context) (lead tally, decided, ok bool
 	}
 	groups, of, err := t.traits(ctx, t.Breakdowns[0].By)
 	slots := q.slots.Count()
-	if err != nil || len(groups)*slots > mostCells/8/t.store.options.Threads {
+	if err != nil || len(groups)*slots > query.MostCells/8/t.store.options.Threads {
 		return nil, false, false, err
 	}
 	counts, err := q.countByTrait(ctx, of, len(groups))
@@ -89,7 +89,7 @@ func (q *series) countByTrait(ctx context.Context, of []int32, groups int) ([]in
 
 // highestOf are so many groups with the highest totals, those of the same total in the
 // order of their texts and null last; the rest is together.
-func highestOf(groups []query.Group, counts []int64, slots, most int) map[query.Groups]parts {
+func highestOf(groups []query.Group, counts []int64, slots, most int) map[query.Groups]query.Parts {
 	totals, order := make([]int64, len(groups)), make([]int, 0, len(groups))
 	for g := range groups {
 		for _, n := range counts[g*slots : (g+1)*slots] {
@@ -102,17 +102,17 @@ func highestOf(groups []query.Group, counts []int64, slots, most int) map[query.
 	slices.SortFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(totals[b], totals[a]), groups[a].Compare(groups[b]))
 	})
-	all := map[query.Groups]parts{}
+	all := map[query.Groups]query.Parts{}
 	for rank, g := range order {
 		key := query.Groups{groups[g]}
 		if rank >= most {
 			key = query.Groups{query.Others}
 		}
 		if all[key] == nil {
-			all[key] = make(parts, slots)
+			all[key] = make(query.Parts, slots)
 		}
 		for slot, n := range counts[g*slots : (g+1)*slots] {
-			all[key][slot].add(query.Total, part{float64(n), n})
+			all[key][slot].Add(query.Total, query.Part{X: float64(n), N: n})
 		}
 	}
 	return all

@@ -12,7 +12,7 @@ import (
 
 // uniques counts what is different: with sets where they fit into the memory, else
 // with pairs of a slot and what is in it.
-func (q *series) uniques(ctx context.Context) (tally, error) {
+func (q *series) uniques(ctx context.Context) (query.Tally, error) {
 	groups, err := q.most(ctx)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (q *series) pairs() string {
 }
 
 // joinSets counts with sets: there is one for each slot; those of a bucket are joined.
-func (q *series) joinSets(ctx context.Context) (tally, error) {
+func (q *series) joinSets(ctx context.Context) (query.Tally, error) {
 	read := q.readSets
 	if len(q.groups) == 0 {
 		read = q.streamSets
@@ -66,18 +66,18 @@ func (q *series) joinSets(ctx context.Context) (tally, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := tally{}
+	out := query.Tally{}
 	for g, by := range sets {
-		c, err := q.at(out, g)
+		c, err := out.At(g, q.Measure, len(q.slots.First))
 		if err != nil {
 			return nil, err
 		}
-		q.slots.unions(by, func(bucket int, union set) { c.values[bucket] = query.Real(union.size()) })
+		q.slots.unions(by, func(bucket int, union set) { c.Values[bucket] = query.Real(union.size()) })
 		var all set
 		for _, one := range by[q.slots.From:] {
 			all = all.join(one)
 		}
-		c.total = query.Real(all.size())
+		c.Total = query.Real(all.size())
 		delete(sets, g)
 	}
 	return out, nil
@@ -173,7 +173,7 @@ func (q *series) groupAt(c *chunk, i, row int) query.Group {
 // countSpans counts in buckets that have slots in common, without sets. What is seen
 // in a slot counts in a span of buckets; of each, the spans are made to have no
 // bucket twice, so that it is enough to know how many begin and end at each.
-func (q *series) countSpans(ctx context.Context) (tally, error) {
+func (q *series) countSpans(ctx context.Context) (query.Tally, error) {
 	first, last := q.slots.Buckets()
 	values := make([]string, len(first))
 	for slot := range first {
@@ -185,24 +185,24 @@ func (q *series) countSpans(ctx context.Context) (tally, error) {
 		" UNION ALL SELECT %[3]shi, -count(*) FROM spans WHERE lo < hi%[6]s"+
 		" UNION ALL SELECT %[3]sNULL, count(DISTINCT id) FROM pairs WHERE b >= %[7]d%[8]s)",
 		q.pairs(), strings.Join(values, ", "), q.names(), q.out(), q.groupClause("lo"), q.groupClause("hi"), q.slots.From, q.groupClause())
-	out := tally{}
+	out := query.Tally{}
 	var bucket sql.NullInt64
 	var n query.Real
 	err := q.read(ctx, text, []any{&bucket, (*float64)(&n)}, func(g query.Groups) error {
-		c, err := q.at(out, g)
+		c, err := out.At(g, q.Measure, len(q.slots.First))
 		switch {
 		case err != nil:
 			return err
 		case !bucket.Valid:
-			c.total = n
-		case int(bucket.Int64) < len(c.values):
-			c.values[bucket.Int64] += n
+			c.Total = n
+		case int(bucket.Int64) < len(c.Values):
+			c.Values[bucket.Int64] += n
 		}
 		return nil
 	})
 	for _, c := range out {
-		for i := 1; i < len(c.values); i++ {
-			c.values[i] += c.values[i-1]
+		for i := 1; i < len(c.Values); i++ {
+			c.Values[i] += c.Values[i-1]
 		}
 	}
 	return out, err
